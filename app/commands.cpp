@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.hpp"
+
+namespace bouncesim {
+
+int cmd_run(const arguments &args);
+int cmd_sweep(const arguments &args);
+int cmd_compare(const arguments &args);
+int cmd_explain(const arguments &args);
+int cmd_list(const arguments &args);
+
+const std::vector<command> &commands() {
+    static const std::vector<command> table = {
+        {"run", "TRACE...", "replay a trace: pool pressure, full events and their causes", cmd_run},
+        {"sweep", "TRACE...", "the same trace over a grid of pool sizes, areas and kernels",
+         cmd_sweep},
+        {"compare", "A B", "two results: what differs, and whether anything got worse",
+         cmd_compare},
+        {"explain", "LINE|FILE|-", "what a \"swiotlb buffer is full\" log line really says",
+         cmd_explain},
+        {"list", "[kernels|formats|stats]", "what this build knows", cmd_list},
+    };
+    return table;
+}
+
+} // namespace bouncesim

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "output.hpp"
+
+#include "errors.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+
+#include <unistd.h>
+
+namespace bouncesim {
+namespace {
+
+volatile std::sig_atomic_t interrupt_seen = 0;
+
+extern "C" void on_interrupt(int) {
+    if (interrupt_seen)
+        _exit(130); // a second Ctrl-C does not wait
+    interrupt_seen = 1;
+}
+
+} // namespace
+
+output_file::output_file(std::string path) : path_(std::move(path)) {
+    if (to_stdout()) {
+        stream_ = stdout;
+        return;
+    }
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path_, ignored))
+        throw run_error(path_ + ": is a directory; name a file");
+    // A device or a pipe (/dev/null, /dev/stdout) is written in place: it has no name to keep clean.
+    if (std::filesystem::exists(path_, ignored) &&
+        !std::filesystem::is_regular_file(path_, ignored)) {
+        stream_ = std::fopen(path_.c_str(), "w");
+    } else {
+        temporary_ = path_ + ".tmp-" + std::to_string(getpid());
+        stream_ = std::fopen(temporary_.c_str(), "w");
+    }
+    if (!stream_) {
+        temporary_.clear();
+        fail("cannot create");
+    }
+}
+
+output_file::~output_file() {
+    if (stream_ && stream_ != stdout)
+        std::fclose(stream_);
+    if (!temporary_.empty())
+        unlink(temporary_.c_str());
+}
+
+void output_file::fail(const char *what) const {
+    throw run_error((to_stdout() ? std::string("standard output") : path_) + ": " + what + ": " +
+                    std::strerror(errno));
+}
+
+void output_file::write(std::string_view text) {
+    if (std::fwrite(text.data(), 1, text.size(), stream_) != text.size())
+        fail("cannot write");
+}
+
+void output_file::commit() {
+    if (std::fflush(stream_) != 0 || std::ferror(stream_))
+        fail("cannot write");
+    if (to_stdout())
+        return;
+    std::FILE *stream = stream_;
+    stream_ = nullptr;
+    if (std::fclose(stream) != 0)
+        fail("cannot write");
+    if (temporary_.empty())
+        return;
+    if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
+        fail("cannot create");
+    temporary_.clear();
+}
+
+output_directory::output_directory(std::string path) : path_(std::move(path)) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    fs::path missing = fs::path(path_).lexically_normal();
+    for (fs::path p = missing; !p.empty() && !fs::exists(p, error); p = p.parent_path())
+        created_ = p.string();
+    fs::create_directories(path_, error);
+    if (error || !fs::is_directory(path_, error)) {
+        std::string reason = error ? error.message() : "not a directory";
+        created_.clear();
+        throw run_error(path_ + ": cannot create the directory: " + reason);
+    }
+}
+
+output_directory::~output_directory() {
+    std::error_code ignored;
+    if (!created_.empty())
+        std::filesystem::remove_all(created_, ignored);
+}
+
+void flush_stdout() {
+    std::cout.flush();
+    if (!std::cout || std::fflush(stdout) != 0)
+        throw run_error(std::string("standard output: cannot write: ") + std::strerror(errno));
+}
+
+void watch_interrupts() {
+    struct sigaction action = {};
+    action.sa_handler = on_interrupt;
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+bool interrupted() {
+    return interrupt_seen != 0;
+}
+
+} // namespace bouncesim

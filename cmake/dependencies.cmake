@@ -1,0 +1,16 @@
+# What is missing is said in one line with the Debian package that brings it.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+set(Boost_NO_BOOST_CMAKE OFF)
+find_package(Boost 1.74 QUIET COMPONENTS program_options json iostreams)
+if(NOT Boost_FOUND)
+  message(FATAL_ERROR "bouncesim: Boost is missing; install libboost-program-options1.81-dev "
+                      "libboost-json1.81-dev libboost-iostreams1.81-dev")
+endif()
+
+pkg_check_modules(systemc QUIET IMPORTED_TARGET systemc)
+set(BOUNCESIM_HAVE_SYSTEMC ${systemc_FOUND})
+if(NOT systemc_FOUND)
+  message(STATUS "bouncesim: SystemC is missing, --engine systemc is left out; install libsystemc-dev")
+endif()
