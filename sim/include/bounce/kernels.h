@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry of kernel generations and other policies: feeds the command line, `bouncesim list`,
+ * the tests and the documentation. */
+#ifndef BOUNCE_KERNELS_H
+#define BOUNCE_KERNELS_H
+
+#include "bounce/export.h"
+
+#include <stddef.h>
+
+BOUNCE_BEGIN_DECLS
+
+struct bounce_policy; /* how slots are searched: private to sim/swiotlb */
+
+struct bounce_kernel {
+    const char *name;    /* as given to --kernel */
+    const char *summary; /* one sentence: what it models */
+    const char *source;  /* where the behaviour was read or proposed */
+    const struct bounce_policy *policy;
+};
+
+/* Row `index` of the table, or NULL past its end. The rows are constant and live for ever. */
+BOUNCE_API const struct bounce_kernel *bounce_kernel_at(size_t index);
+
+/* The row with that name, or NULL. */
+BOUNCE_API const struct bounce_kernel *bounce_kernel_find(const char *name);
+
+BOUNCE_END_DECLS
+
+#endif

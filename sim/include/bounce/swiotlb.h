@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The allocator core: one struct bounce_swiotlb behaves as one io_tlb_mem of the kernel, address
+ * for address, candidate for candidate. It holds no buffer memory, only the book-keeping.
+ *
+ * Thread rule: one allocator belongs to one thread at a time; different allocators are independent.
+ */
+#ifndef BOUNCE_SWIOTLB_H
+#define BOUNCE_SWIOTLB_H
+
+#include "bounce/boot.h"
+#include "bounce/device.h"
+#include "bounce/export.h"
+#include "bounce/kernels.h"
+#include "bounce/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+BOUNCE_BEGIN_DECLS
+
+struct bounce_swiotlb;
+
+struct bounce_swiotlb_config {
+    const struct bounce_kernel *kernel;
+    uint64_t nslabs; /* after rounding: bounce_boot_round(); 0 = no pool: every map fails */
+    uint32_t nareas; /* power of two; a whole number of slot sets an area unless it is 1 */
+    uint32_t cpus;   /* possible CPUs, 1..BOUNCE_MAX_CPUS */
+    uint64_t start;  /* physical address of the pool, page-aligned */
+    uint64_t default_nslabs; /* what a grown pool asks for; 0 = nslabs */
+};
+
+/* Counters that change with every call; pointers to them stay valid as long as the allocator. */
+struct bounce_swiotlb_counts {
+    uint64_t nslabs;       /* slots of all pools that stay (io_tlb_nslabs) */
+    uint64_t used;         /* io_tlb_used, slots */
+    uint64_t used_hiwater; /* io_tlb_used_hiwater, slots */
+    uint64_t transient_nslabs;
+    uint64_t transient_nslabs_hiwater;
+    uint64_t pools; /* default and grown pools, without transient ones */
+    uint64_t free_segments;     /* slot sets that are wholly free: each serves one 256 KiB mapping */
+    uint64_t free_segments_min; /* fewest at any time */
+    uint64_t internal_bytes;    /* bytes of used slots that no mapping asked for */
+    uint64_t internal_bytes_hiwater;
+    uint64_t probes; /* candidates looked at, all calls */
+    uint64_t locks;  /* area locks taken by searches, all calls */
+};
+
+enum bounce_outcome {
+    BOUNCE_MAP_OK,
+    BOUNCE_MAP_FULL,     /* no usable slots: the kernel logs "swiotlb buffer is full" */
+    BOUNCE_MAP_OVERSIZE, /* the same to the kernel, but no pool of any size could serve it */
+    BOUNCE_MAP_LOCKUP,   /* the kernel's search would never end */
+};
+
+/* Why a map failed, in the order in which the question is asked. */
+enum bounce_cause {
+    BOUNCE_CAUSE_NONE,
+    BOUNCE_CAUSE_NO_POOL,      /* there is no pool */
+    BOUNCE_CAUSE_OVERSIZE,     /* more than a slot set holds, offset and alignment included */
+    BOUNCE_CAUSE_EXHAUSTED,    /* fewer free slots in the pool than needed */
+    BOUNCE_CAUSE_AREA_LIMITED, /* enough in the pool, in no single area */
+    BOUNCE_CAUSE_FRAGMENTED,   /* enough in an area, no free run that long within a slot set */
+    BOUNCE_CAUSE_ALIGNMENT,    /* a run is there, none that meets alignment or seg_boundary */
+    BOUNCE_CAUSE_ATOMIC_POOL,  /* a transient buffer found the atomic pool empty */
+    BOUNCE_CAUSE_COUNT
+};
+
+struct bounce_map_request {
+    const struct bounce_device *device;
+    uint64_t orig_addr;        /* physical address of the buffer; ignored by bounce_swiotlb_alloc() */
+    uint64_t size;             /* bytes, >= 1 */
+    uint32_t alloc_align_mask; /* IOMMU granule - 1 for an untrusted device, otherwise 0 */
+    uint32_t cpu;
+};
+
+struct bounce_map_result {
+    uint64_t tlb_addr;   /* where the device finds the buffer; 0 on failure */
+    uint64_t alloc_size; /* bytes asked of the search: offset and rounding included; the log's sz */
+    uint64_t probes;     /* candidate slots looked at */
+    uint32_t locks;      /* area locks taken */
+    uint32_t slots;      /* slots taken, padding included; 0 on failure */
+    enum bounce_outcome outcome;
+};
+
+/* The pool as a failed request found it. */
+struct bounce_pressure {
+    enum bounce_cause cause;
+    uint32_t slots_needed;
+    uint64_t free;           /* free slots of all pools */
+    uint64_t best_area_free; /* of the emptiest area */
+    uint32_t largest_run;    /* longest free run within a slot set, any alignment */
+};
+
+/* The bytes that a sync or an unmap copies. */
+struct bounce_copy {
+    uint64_t orig_addr;
+    uint64_t bytes; /* 0: nothing is copied */
+};
+
+/* An allocator with all slots free and every cursor at 0, owned by the caller.
+ * BOUNCE_INVALID (with `error`): a start that is not page-aligned or overflows, areas that are not
+ * a power of two or not whole slot sets, sizes above BOUNCE_MAX_NSLABS. BOUNCE_NO_MEMORY.
+ * Memory: about 25 bytes a slot, touched only where slots are used. */
+BOUNCE_API enum bounce_status bounce_swiotlb_create(const struct bounce_swiotlb_config *config,
+                                                    struct bounce_swiotlb **out,
+                                                    struct bounce_error *error);
+BOUNCE_API void bounce_swiotlb_destroy(struct bounce_swiotlb *mem);
+
+/* swiotlb_tbl_map_single(): slots for one buffer. On failure nothing changes but the probe and lock
+ * counts. A size of 0 is our caller's bug. Cost: a few words a slot set looked at; slot sets
+ * without a long enough run are skipped eight at a time. */
+BOUNCE_API void bounce_swiotlb_map(struct bounce_swiotlb *mem,
+                                   const struct bounce_map_request *request,
+                                   struct bounce_map_result *result);
+
+/* swiotlb_alloc(): coherent memory from a restricted pool, aligned to its size rounded up to a
+ * power-of-two number of pages; no original buffer, so nothing is ever copied. */
+BOUNCE_API void bounce_swiotlb_alloc(struct bounce_swiotlb *mem,
+                                     const struct bounce_map_request *request,
+                                     struct bounce_map_result *result);
+
+/* Frees what map or alloc returned at exactly `tlb_addr`, padding included; returns the slots given
+ * back, 0 when nothing was mapped there. */
+BOUNCE_API uint32_t bounce_swiotlb_unmap(struct bounce_swiotlb *mem,
+                                         const struct bounce_device *device, uint64_t tlb_addr);
+
+/* What the kernel copies for `size` bytes at bounce address `tlb_addr`: found from the address
+ * alone, cut at the end of the buffer's slots as swiotlb_bounce() does. */
+BOUNCE_API struct bounce_copy bounce_swiotlb_sync(const struct bounce_swiotlb *mem,
+                                                  const struct bounce_device *device,
+                                                  uint64_t tlb_addr, uint64_t size);
+
+/* The queued growth worker runs now; returns whether there was work for it. */
+BOUNCE_API bool bounce_swiotlb_run_worker(struct bounce_swiotlb *mem);
+
+/* Why `request` (`alloc`: as bounce_swiotlb_alloc()) cannot be met in the pool as it stands. To be
+ * asked right after the failure. Linear in the number of slot sets. */
+BOUNCE_API void bounce_swiotlb_pressure(struct bounce_swiotlb *mem,
+                                        const struct bounce_map_request *request, bool alloc,
+                                        struct bounce_pressure *pressure);
+
+BOUNCE_API const struct bounce_swiotlb_counts *
+bounce_swiotlb_counts(const struct bounce_swiotlb *mem);
+
+/* Areas of the default pool and the slots used in one of them (0 past the end). */
+BOUNCE_API uint32_t bounce_swiotlb_nareas(const struct bounce_swiotlb *mem);
+BOUNCE_API uint64_t bounce_swiotlb_area_used(const struct bounce_swiotlb *mem, uint32_t area);
+
+/* swiotlb_max_mapping_size(): the largest mapping the DMA layer lets drivers ask for, in bytes. */
+BOUNCE_API uint64_t bounce_swiotlb_max_mapping_size(uint32_t min_align_mask);
+
+/* "no_pool", "oversize", ... as in the JSON keys; "ok", "full", ... as in --mappings. */
+BOUNCE_API const char *bounce_cause_name(enum bounce_cause cause);
+BOUNCE_API const char *bounce_outcome_name(enum bounce_outcome outcome);
+
+BOUNCE_END_DECLS
+
+#endif

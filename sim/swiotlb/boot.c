@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bounce/boot.h"
+
+#include "bits.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static uint64_t round_up_pow2(uint64_t value) /* 1 <= value <= 2^63 */
+{
+    return is_power_of_2(value) ? value : UINT64_C(2) << log2_floor(value);
+}
+
+/* Digits of *text, which moves past them; false when there are none or they overflow. */
+static bool take_number(const char **text, uint64_t *value)
+{
+    const char *p = *text;
+
+    *value = 0;
+    for (; isdigit((unsigned char)*p); p++)
+        if (__builtin_mul_overflow(*value, UINT64_C(10), value) ||
+            __builtin_add_overflow(*value, (uint64_t)(*p - '0'), value))
+            return false;
+    if (p == *text)
+        return false;
+    *text = p;
+    return true;
+}
+
+static bool take_slots(const char **text, uint64_t *nslabs)
+{
+    static const char units[] = "KMG";
+    uint64_t value;
+    const char *unit;
+
+    if (!take_number(text, &value))
+        return false;
+    unit = **text ? strchr(units, toupper((unsigned char)**text)) : NULL;
+    if (unit) {
+        unsigned shift = 10u * (unsigned)(unit - units + 1);
+
+        ++*text;
+        if (value > UINT64_MAX >> shift)
+            return false;
+        value = (value << shift) >> BOUNCE_SLOT_SHIFT;
+    }
+    *nslabs = value;
+    return true;
+}
+
+enum bounce_status bounce_boot_parse(const char *text, struct bounce_boot *boot,
+                                     struct bounce_error *error)
+{
+    struct bounce_boot b = {0, 0, false, false};
+    const char *p = text;
+    uint64_t areas;
+
+    if (isdigit((unsigned char)*p)) {
+        if (!take_slots(&p, &b.nslabs) || b.nslabs > BOUNCE_MAX_NSLABS)
+            return bounce_refuse(error, BOUNCE_INVALID, 0,
+                                 "swiotlb=%s: too large; at most %u slots (16G)", text,
+                                 BOUNCE_MAX_NSLABS);
+        if (b.nslabs == 0)
+            return bounce_refuse(error, BOUNCE_INVALID, 0,
+                                 "swiotlb=%s: no slots; give at least 1 slot (2 KiB), or noforce to "
+                                 "have no pool",
+                                 text);
+        if (*p == ',' && isdigit((unsigned char)p[1])) {
+            p++;
+            if (!take_number(&p, &areas) || areas == 0 || areas > BOUNCE_MAX_CPUS)
+                return bounce_refuse(error, BOUNCE_INVALID, 0,
+                                     "swiotlb=%s: areas must be 1 to %u", text, BOUNCE_MAX_CPUS);
+            b.nareas = (uint32_t)areas;
+        }
+        if (*p == ',')
+            p++;
+        else if (*p)
+            p = "?";
+    }
+    if (strcmp(p, "force") == 0)
+        b.force = true;
+    else if (strcmp(p, "noforce") == 0)
+        b.noforce = true;
+    else if (*p || p == text)
+        return bounce_refuse(error, BOUNCE_INVALID, 0,
+                             "swiotlb=%s: not understood; write SLOTS[,AREAS][,force|noforce], for "
+                             "instance 65536,8,force or 128M",
+                             text);
+    *boot = b;
+    return BOUNCE_OK;
+}
+
+void bounce_boot_round(const struct bounce_boot *boot, uint32_t cpus, uint64_t *nslabs,
+                       uint32_t *nareas)
+{
+    uint64_t slots = boot->nslabs ? boot->nslabs : BOUNCE_DEFAULT_NSLABS;
+    uint64_t areas = round_up_pow2(boot->nareas ? boot->nareas : cpus);
+
+    slots = (slots + BOUNCE_SEGMENT_SLOTS - 1) / BOUNCE_SEGMENT_SLOTS * BOUNCE_SEGMENT_SLOTS;
+    if (slots < areas * BOUNCE_SEGMENT_SLOTS)
+        slots = areas * BOUNCE_SEGMENT_SLOTS;
+    slots = round_up_pow2(slots);
+    if (slots > BOUNCE_MAX_NSLABS) { /* both are powers of two */
+        slots = BOUNCE_MAX_NSLABS;
+        if (areas > slots / BOUNCE_SEGMENT_SLOTS)
+            areas = slots / BOUNCE_SEGMENT_SLOTS;
+    }
+    *nslabs = slots;
+    *nareas = (uint32_t)areas;
+}
+
+uint64_t bounce_boot_default_start(uint64_t nslabs)
+{
+    uint64_t bytes = nslabs << BOUNCE_SLOT_SHIFT;
+    uint64_t top = UINT64_C(1) << 31;
+
+    return bytes <= top / 2 ? top - bytes : UINT64_C(1) << 32;
+}
