@@ -11,8 +11,10 @@ static const char no_pool_words[] = "Can not allocate SWIOTLB buffer earlier";
 static const char suppressed_words[] = "callbacks suppressed";
 
 static const char *const all_words[] = {
-    [BOUNCE_LOG_FULL] = full_words,         [BOUNCE_LOG_OUT_OF_SPACE] = space_words,
-    [BOUNCE_LOG_COHERENT] = coherent_words, [BOUNCE_LOG_NO_POOL] = no_pool_words,
+    [BOUNCE_LOG_FULL] = full_words,
+    [BOUNCE_LOG_OUT_OF_SPACE] = space_words,
+    [BOUNCE_LOG_COHERENT] = coherent_words,
+    [BOUNCE_LOG_NO_POOL] = no_pool_words,
     [BOUNCE_LOG_SUPPRESSED] = suppressed_words,
 };
 
@@ -70,9 +72,12 @@ static struct bounce_log_span read_name(struct scan *s) {
     while (s->at < s->end && *s->at == ' ')
         s->at++;
     const char *from = s->at;
-    while (s->at < s->end && *s->at > ' ' && *s->at != 0x7f)
+    while (s->at<s->end && * s->at> ' ' && *s->at != 0x7f)
         s->at++;
-    return (struct bounce_log_span){from, (size_t)(s->at - from)};
+    size_t length = (size_t)(s->at - from);
+    if (length >= BOUNCE_LOG_NAME_MAX)
+        length = BOUNCE_LOG_NAME_MAX - 1;
+    return (struct bounce_log_span){from, length};
 }
 
 /* N bytes[ at device DEV], after "[DEV: ][PCI-]DMA: " */
@@ -151,7 +156,7 @@ enum bounce_status bounce_log_next(const char *text, size_t length, size_t from,
     record->end = length;
     if (!words) {
         record->cut = cut_inside_words(begin, end);
-        return record->cut ? BOUNCE_MALFORMED : BOUNCE_END;
+        return BOUNCE_END;
     }
 
     struct scan s = {words + strlen(all_words[kind]), end, false};

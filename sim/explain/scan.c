@@ -201,7 +201,7 @@ struct bounce_log_span scan_device(const char *begin, const char *end) {
         at = p;
     }
     at = skip_spaces(at, end);
-    if (end - at > 128)
-        at = end - 128;
+    if (end - at >= (ptrdiff_t)BOUNCE_LOG_NAME_MAX)
+        at = end - (BOUNCE_LOG_NAME_MAX - 1);
     return (struct bounce_log_span){at, (size_t)(end - at)};
 }

@@ -27,6 +27,7 @@ const char *bounce_outcome_name(enum bounce_outcome outcome)
         [BOUNCE_MAP_FULL] = "full",
         [BOUNCE_MAP_OVERSIZE] = "oversize",
         [BOUNCE_MAP_LOCKUP] = "lockup",
+        [BOUNCE_MAP_UNREACHABLE] = "unreachable",
     };
 
     return names[outcome];

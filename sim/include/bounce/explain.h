@@ -20,7 +20,7 @@ BOUNCE_BEGIN_DECLS
 /* ---- reading ---------------------------------------------------------------------------- */
 
 enum bounce_log_kind {
-    BOUNCE_LOG_FULL,         /* DEV: swiotlb buffer is full (sz: N bytes)[, total T ..., used U ...] */
+    BOUNCE_LOG_FULL, /* DEV: swiotlb buffer is full (sz: N bytes)[, total T ..., used U ...] */
     BOUNCE_LOG_OUT_OF_SPACE, /* DMA: Out of SW-IOMMU space for N bytes at device DEV (up to 4.x) */
     BOUNCE_LOG_COHERENT,     /* swiotlb: coherent allocation failed for device DEV size=N (4.x) */
     BOUNCE_LOG_NO_POOL,      /* Can not allocate SWIOTLB buffer earlier and can't now provide ... */
@@ -44,22 +44,24 @@ struct bounce_log_record {
     enum bounce_log_kind kind;
     unsigned has;                  /* enum bounce_log_has: which numbers the line gave */
     bool cut;                      /* the text ended inside the message (a wrapped or torn line) */
-    struct bounce_log_span device; /* driver and bus address; empty when not printed. For
+    struct bounce_log_span device; /* driver and bus address, shorter than BOUNCE_LOG_NAME_MAX;
+                                      empty when not printed. For
                                       BOUNCE_LOG_SUPPRESSED the name before the colon */
     uint64_t size;                 /* bytes as printed; from 6.9 on with offset and rounding */
     uint64_t total;                /* slots */
-    uint64_t used;                 /* slots; a racy sum, and with SWIOTLB_DYNAMIC above total at times */
-    uint64_t count;                /* BOUNCE_LOG_SUPPRESSED: messages not printed */
-    size_t end;                    /* where to look on in the text */
+    uint64_t used;  /* slots; a racy sum, and with SWIOTLB_DYNAMIC above total at times */
+    uint64_t count; /* BOUNCE_LOG_SUPPRESSED: messages not printed */
+    size_t end;     /* where to look on in the text */
 };
 
 /* Takes terminal colours, NULs and carriage returns out of a line, in place. O(length). */
 BOUNCE_API void bounce_log_clean(char *text, size_t *length);
 
 /* The first message at or after `from`. BOUNCE_OK: `record` holds it. BOUNCE_END: none up to the
- * end. BOUNCE_MALFORMED: the words are there, the numbers are not (or have more digits than a
- * kernel prints); `record` has only `cut` and `end`. A message cut before its size is malformed; one
- * cut later gives what it had. Any bytes are safe. O(length - from). */
+ * end; `record->cut` when the text ends inside the words of one. BOUNCE_MALFORMED: the words are
+ * there, the numbers are not (or have more digits than a kernel prints); `record` has only `cut`
+ * and `end`. A message cut before its size is malformed; one cut later gives what it had. Any bytes
+ * are safe. O(length - from). */
 BOUNCE_API enum bounce_status bounce_log_next(const char *text, size_t length, size_t from,
                                               struct bounce_log_record *record);
 
@@ -96,6 +98,8 @@ BOUNCE_API const char *bounce_explain_cause_name(enum bounce_explain_cause cause
 /* The same in plain words, one clause without a full stop. */
 BOUNCE_API const char *bounce_explain_cause_words(enum bounce_explain_cause cause);
 
+#define BOUNCE_EXPLAIN_AREAS_MAX 65536u
+
 struct bounce_explain_options {
     uint32_t slot_size;      /* bytes, a power of two, 256 .. 1 MiB; stock 2048 */
     uint32_t segment_slots;  /* a power of two, 1 .. 65536; stock 128 */
@@ -109,6 +113,9 @@ struct bounce_explain_options {
 
 /* Stock constants, nothing known. */
 BOUNCE_API void bounce_explain_options_init(struct bounce_explain_options *options);
+
+/* Which option is out of its range and what would be right, or NULL; a static string. */
+BOUNCE_API const char *bounce_explain_options_fault(const struct bounce_explain_options *options);
 
 /* How far the numbers settle one possible reason of BOUNCE_EXPLAIN_NO_RUN. */
 enum bounce_suspect {
@@ -145,6 +152,78 @@ BOUNCE_API enum bounce_status bounce_explain(const struct bounce_explain_options
                                              const struct bounce_log_record *record,
                                              struct bounce_explain_result *result);
 
+/* ---- a whole log ------------------------------------------------------------------------ */
+
+#define BOUNCE_LOG_LINE_MAX 65536u
+#define BOUNCE_LOG_HELD_MAX 4096u
+#define BOUNCE_LOG_NAMES    64u
+#define BOUNCE_LOG_NAME_MAX 128u
+
+/* One failed mapping. Everything it points to lives until the callback returns. */
+struct bounce_log_event {
+    uint64_t number;             /* of the line, from 1 */
+    struct bounce_log_span line; /* the part of the (cleaned) line that holds the message */
+    const struct bounce_log_record *record;
+    const struct bounce_explain_result *result;
+    const struct bounce_explain_options *options; /* with what the boot messages told so far */
+};
+
+struct bounce_log_name {
+    char text[BOUNCE_LOG_NAME_MAX];
+    uint8_t length;
+    bool failed;         /* an event had this device */
+    uint64_t suppressed; /* "callbacks suppressed" under this name */
+};
+
+/* State of one log being read: fixed size (about 80 KiB), owned by the caller. The public counters
+ * may be read at any time and run on over several inputs. */
+struct bounce_log_stream {
+    struct bounce_explain_options options;
+    void (*event)(void *context, const struct bounce_log_event *event);
+    void *context;
+    uint64_t lines;
+    uint64_t lines_cut; /* longer than BOUNCE_LOG_LINE_MAX: the rest of each was not read */
+    uint64_t events;
+    uint64_t repeats;    /* second messages about an event already told */
+    uint64_t malformed;  /* the words without the numbers */
+    uint64_t suppressed; /* messages of swiotlb not printed; see bounce_log_stream_suppressed() */
+    /* private */
+    uint64_t number; /* lines of this input */
+    char line[BOUNCE_LOG_LINE_MAX];
+    size_t line_length;
+    bool line_open;
+    bool line_long;
+    struct bounce_log_name names[BOUNCE_LOG_NAMES];
+    unsigned names_count;
+    char last_device[BOUNCE_LOG_NAME_MAX];
+    size_t last_length;
+    uint64_t last_size;
+    uint64_t last_number;
+    bool last_open;
+    char held[BOUNCE_LOG_HELD_MAX];
+    size_t held_length;
+    uint64_t held_number;
+};
+
+/* BOUNCE_INVALID when an option is out of its range. */
+BOUNCE_API enum bounce_status bounce_log_stream_init(
+    struct bounce_log_stream *stream, const struct bounce_explain_options *options,
+    void (*event)(void *context, const struct bounce_log_event *), void *context);
+
+/* The next bytes of the log, in pieces of any size. Calls `event` for each failed mapping. A
+ * message wrapped into a second line is put together; the second message of old kernels about the
+ * same event is counted in `repeats`; boot messages are taken over. A line that may go on waits for
+ * the next one. O(length). */
+BOUNCE_API void bounce_log_stream_feed(struct bounce_log_stream *stream, const char *bytes,
+                                       size_t length);
+
+/* End of this input: what still waited is told. The next byte starts line 1 of another input. */
+BOUNCE_API void bounce_log_stream_end(struct bounce_log_stream *stream);
+
+/* Messages not printed: those of the kernel's swiotlb functions, and those under the name of a
+ * device that had an event (of the first BOUNCE_LOG_NAMES names). */
+BOUNCE_API uint64_t bounce_log_stream_suppressed(const struct bounce_log_stream *stream);
+
 /* ---- saying it -------------------------------------------------------------------------- */
 
 #define BOUNCE_ADVICE_ITEMS 6
@@ -166,6 +245,73 @@ BOUNCE_API void bounce_explain_advise(const struct bounce_explain_options *optio
                                       const struct bounce_log_record *record,
                                       const struct bounce_explain_result *result,
                                       struct bounce_advice *advice);
+
+/* ---- many events ------------------------------------------------------------------------ */
+
+#define BOUNCE_EXPLAIN_GROUPS 512u
+
+/* Events of equal device, size and cause. */
+struct bounce_explain_group {
+    char device[BOUNCE_LOG_NAME_MAX];
+    uint64_t count;
+    uint64_t used_least; /* over the events that printed it */
+    uint64_t used_most;
+    uint64_t order;                  /* 0 for the first group seen */
+    struct bounce_log_record record; /* of the first event; its device is empty, see above */
+    struct bounce_explain_result result;
+    struct bounce_explain_options options;
+};
+
+/* About 300 KiB, owned by the caller, cleared to zero before the first event. */
+struct bounce_explain_summary {
+    uint64_t events;
+    uint64_t by_cause[BOUNCE_EXPLAIN_CAUSES];
+    uint64_t ungrouped; /* events of groups that found no room; counted above all the same */
+    uint64_t groups_count;
+    struct bounce_explain_group groups[BOUNCE_EXPLAIN_GROUPS];
+    /* the used slots of the events that a full or crowded pool made */
+    uint64_t used_lines;
+    uint64_t used_falls;
+    uint64_t used_first;
+    uint64_t used_last;
+    uint64_t used_total;
+};
+
+/* O(groups). */
+BOUNCE_API void bounce_explain_summary_add(struct bounce_explain_summary *summary,
+                                           const struct bounce_log_event *event);
+
+/* Largest group first, equal ones in the order seen. Call it when all events are in. */
+BOUNCE_API void bounce_explain_summary_sort(struct bounce_explain_summary *summary);
+
+/* True when `used` was printed often enough and never fell: what a leak looks like, though a steady
+ * load does too. */
+BOUNCE_API bool bounce_explain_used_never_fell(const struct bounce_explain_summary *summary);
+
+/* One or two sentences over all events, cut at `size`. */
+BOUNCE_API void bounce_explain_verdict(const struct bounce_explain_summary *summary, char *text,
+                                       size_t size);
+
+/* The record of a group with its device in place, for bounce_explain_advise(). */
+BOUNCE_API struct bounce_log_record
+bounce_explain_group_record(const struct bounce_explain_group *group);
+
+/* ---- text for people -------------------------------------------------------------------- */
+
+/* The functions below write a NUL-terminated text of at most `size` bytes (size >= 1), cut where it
+ * does not fit, and return its length. 8 KiB hold any of them. */
+
+/* "  label      text", wrapped at 98 columns with a hanging indent, a newline at the end. */
+BOUNCE_API size_t bounce_explain_item(const char *label, const char *content, bool bullet,
+                                      char *text, size_t size);
+
+/* The answer for one group: cause in words, the numbers, why, what helps and what does not. */
+BOUNCE_API size_t bounce_explain_text(const struct bounce_explain_group *group, char *text,
+                                      size_t size);
+
+/* The group as one row of a table: count, cause, request, device and pool; no newline. */
+BOUNCE_API size_t bounce_explain_row(const struct bounce_explain_group *group, char *text,
+                                     size_t size);
 
 BOUNCE_END_DECLS
 

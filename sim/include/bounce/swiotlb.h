@@ -50,6 +50,7 @@ enum bounce_outcome {
     BOUNCE_MAP_FULL,     /* no usable slots: the kernel logs "swiotlb buffer is full" */
     BOUNCE_MAP_OVERSIZE, /* the same to the kernel, but no pool of any size could serve it */
     BOUNCE_MAP_LOCKUP,   /* the kernel's search would never end */
+    BOUNCE_MAP_UNREACHABLE, /* slots were found above the device's DMA mask, and given back */
 };
 
 /* Why a map failed, in the order in which the question is asked. */

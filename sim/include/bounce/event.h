@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every reader turns its records into and every engine takes: mapping events. */
+#ifndef BOUNCE_EVENT_H
+#define BOUNCE_EVENT_H
+
+#include "bounce/device.h"
+#include "bounce/export.h"
+
+#include <stdint.h>
+
+BOUNCE_BEGIN_DECLS
+
+enum bounce_event_kind {
+    BOUNCE_EVENT_MAP,
+    BOUNCE_EVENT_ALLOC, /* coherent memory from a restricted pool */
+    BOUNCE_EVENT_UNMAP,
+    BOUNCE_EVENT_SYNC_FOR_CPU,
+    BOUNCE_EVENT_SYNC_FOR_DEVICE,
+    BOUNCE_EVENT_WORKER, /* the queued growth worker runs */
+};
+
+/* What the recording says of a map. */
+enum bounce_recorded {
+    BOUNCE_RECORDED_NOTHING, /* not told */
+    BOUNCE_RECORDED_DIRECT,  /* mapped without bouncing, at its own address */
+    BOUNCE_RECORDED_ADDRESS, /* bounced to tlb_addr */
+    BOUNCE_RECORDED_OK,      /* bounced, address not told */
+    BOUNCE_RECORDED_FULL,    /* found no room */
+};
+
+enum bounce_event_flag {
+    BOUNCE_EVENT_IN_LIST = 1u << 0,    /* an entry of scatter list `list` */
+    BOUNCE_EVENT_LIST_FIRST = 1u << 1, /* its first one */
+    BOUNCE_EVENT_LIST_LAST = 1u << 2,  /* its last one, as far as the trace tells */
+    BOUNCE_EVENT_LIST_OPEN = 1u << 3,  /* of a list that failed when recorded: entries that were
+                                          never tried are not in the trace, nor is its unmap */
+    BOUNCE_EVENT_IMPLIED = 1u << 4,    /* not in the trace: follows from its addresses */
+};
+
+#define BOUNCE_NO_LIST UINT32_MAX
+
+/* Handles are small numbers, reused once the mapping is gone, so that an engine
+ * keeps its state in arrays. `id` never repeats. Times start at 0. */
+struct bounce_event {
+    uint64_t time_ns;
+    uint64_t id;        /* of the mapping: the trace's own, or counted from 0 */
+    uint64_t orig_addr; /* MAP */
+    uint64_t tlb_addr;  /* MAP with BOUNCE_RECORDED_ADDRESS */
+    uint64_t size;      /* bytes of the mapping or of the sync */
+    uint64_t offset;    /* SYNC: bytes into the buffer */
+    uint32_t handle;
+    uint32_t list; /* handle of the first entry of its scatter list, or BOUNCE_NO_LIST */
+    uint32_t alloc_align_mask;
+    uint16_t device; /* index into the trace's device table */
+    uint16_t cpu;
+    uint8_t kind;     /* enum bounce_event_kind */
+    uint8_t dir;      /* enum bounce_dir */
+    uint8_t attrs;    /* enum bounce_attr */
+    uint8_t recorded; /* enum bounce_recorded */
+    uint8_t flags;    /* enum bounce_event_flag */
+};
+
+BOUNCE_END_DECLS
+
+#endif

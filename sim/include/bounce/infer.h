@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the recorded addresses tell of the machine: min_align_mask of each device, where the pool
+ * lies, how large it is and how many areas it has.
+ *
+ * A trace is streamed, so this is asked of its first events; evidence from the rest is collected on
+ * the way and can be used in a second pass. */
+#ifndef BOUNCE_INFER_H
+#define BOUNCE_INFER_H
+
+#include "bounce/boot.h"
+#include "bounce/device.h"
+#include "bounce/event.h"
+#include "bounce/export.h"
+#include "bounce/kernels.h"
+#include "bounce/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+BOUNCE_BEGIN_DECLS
+
+struct bounce_evidence; /* collected from recorded addresses; owned by the caller */
+
+BOUNCE_API struct bounce_evidence *bounce_evidence_create(void);
+BOUNCE_API void bounce_evidence_destroy(struct bounce_evidence *evidence);
+
+/* Adds what `count` events tell. False without memory. */
+BOUNCE_API bool bounce_evidence_add(struct bounce_evidence *evidence,
+                                    const struct bounce_event *events, size_t count);
+
+/* Addresses seen: the lowest and one past the highest byte; false when there are none. */
+BOUNCE_API bool bounce_evidence_range(const struct bounce_evidence *evidence, uint64_t *low,
+                                      uint64_t *high);
+
+/* The largest mask under which all bounce and original addresses of a device agree, at most 0xfff
+ * (the only one that a driver of 6.12 sets: nvme, hv_storvsc, netvsc); 0 when nothing shows one. */
+BOUNCE_API uint32_t bounce_evidence_min_align_mask(const struct bounce_evidence *evidence,
+                                                   uint16_t device);
+
+/* What the user or the trace's header fixed; 0 where they did not. */
+struct bounce_infer_given {
+    struct bounce_boot boot;
+    uint32_t cpus;
+    uint64_t start;
+    const struct bounce_kernel *kernel;
+};
+
+struct bounce_inference {
+    uint32_t cpus;
+    uint64_t nslabs; /* rounded */
+    uint32_t nareas;
+    uint64_t start;
+    bool size_inferred;
+    bool start_inferred;
+    bool size_is_lower_bound; /* nothing in the events tells how much larger it was */
+    uint64_t tried;           /* maps with a recorded address among the first events */
+    uint64_t explained;       /* of these, addresses that this configuration reproduces */
+};
+
+/* Tries every pool size that the addresses allow on the first events, and takes the one that
+ * reproduces most of them. `devices` must have their min_align_mask set. Cost: one replay of
+ * `events` for each power of two from the addresses' span to 4 GiB. BOUNCE_NO_MEMORY. */
+BOUNCE_API enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
+                                                const struct bounce_infer_given *given,
+                                                const struct bounce_recorded_config *recorded,
+                                                const struct bounce_device *devices,
+                                                const struct bounce_event *events, size_t count,
+                                                struct bounce_inference *out);
+
+BOUNCE_END_DECLS
+
+#endif

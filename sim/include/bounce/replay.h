@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The open-loop engine: takes mapping events in order, keeps the mappings, counts what happens. */
+#ifndef BOUNCE_REPLAY_H
+#define BOUNCE_REPLAY_H
+
+#include "bounce/dma.h"
+#include "bounce/event.h"
+#include "bounce/export.h"
+#include "bounce/stats.h"
+#include "bounce/swiotlb.h"
+
+BOUNCE_BEGIN_DECLS
+
+struct bounce_replay;
+
+struct bounce_replay_config {
+    struct bounce_swiotlb_config pool;
+    bool force;
+    bool allocator_calls;
+};
+
+/* What an engine reports as it goes; each may be NULL. The pointers are valid during the call. */
+struct bounce_replay_hooks {
+    void *context;
+    /* After every map that went to the pool, in event order. */
+    void (*mapped)(void *context, const struct bounce_event *event,
+                   const struct bounce_map_result *result);
+    /* After every map that the kernel logs as full, right after `mapped`. */
+    void (*full)(void *context, const struct bounce_event *event,
+                 const struct bounce_map_result *result, const struct bounce_pressure *pressure);
+    /* After every event that may have changed the pool. */
+    void (*changed)(void *context, const struct bounce_event *event,
+                    const struct bounce_swiotlb *mem);
+};
+
+/* BOUNCE_INVALID as bounce_swiotlb_create(), BOUNCE_NO_MEMORY. `hooks` may be NULL. */
+BOUNCE_API enum bounce_status bounce_replay_create(const struct bounce_replay_config *config,
+                                                   const struct bounce_replay_hooks *hooks,
+                                                   struct bounce_replay **out,
+                                                   struct bounce_error *error);
+BOUNCE_API void bounce_replay_destroy(struct bounce_replay *replay);
+
+/* Applies `count` events; `devices` is the table they index, and may differ from call to call in
+ * place and length. BOUNCE_NO_MEMORY. */
+BOUNCE_API enum bounce_status bounce_replay_run(struct bounce_replay *replay,
+                                                const struct bounce_device *devices,
+                                                const struct bounce_event *events, size_t count);
+
+BOUNCE_API const struct bounce_swiotlb *bounce_replay_mem(const struct bounce_replay *replay);
+
+/* Everything counted so far. */
+BOUNCE_API void bounce_replay_stats(const struct bounce_replay *replay,
+                                    struct bounce_stats *stats);
+
+BOUNCE_END_DECLS
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bounce/infer.h"
+
+#include "bounce/replay.h"
+
+#include <stdlib.h>
+
+#define MAX_MIN_ALIGN_BITS 12u
+#define SLOT_MASK          ((UINT64_C(1) << BOUNCE_SLOT_SHIFT) - 1)
+#define PAGE_MASK_4K       UINT64_C(0xfff)
+
+struct device_evidence {
+    uint64_t maps;
+    uint64_t differing; /* bits in which any bounce address differed from its original */
+    uint64_t offsets;   /* bits below a slot that were set in any bounce address */
+};
+
+struct cpu_evidence {
+    uint64_t first; /* bounce address of its first map; UINT64_MAX: none */
+};
+
+struct bounce_evidence {
+    struct device_evidence *devices;
+    size_t ndevices;
+    struct cpu_evidence *cpus;
+    size_t ncpus;
+    uint64_t maps;
+    uint64_t low;
+    uint64_t high;
+};
+
+struct bounce_evidence *bounce_evidence_create(void)
+{
+    struct bounce_evidence *evidence = calloc(1, sizeof(*evidence));
+
+    if (evidence)
+        evidence->low = UINT64_MAX;
+    return evidence;
+}
+
+void bounce_evidence_destroy(struct bounce_evidence *evidence)
+{
+    if (!evidence)
+        return;
+    free(evidence->devices);
+    free(evidence->cpus);
+    free(evidence);
+}
+
+static bool reserve(struct bounce_evidence *evidence, uint16_t device, uint16_t cpu)
+{
+    if (device >= evidence->ndevices) {
+        size_t wanted = device + 1u;
+        struct device_evidence *more =
+            realloc(evidence->devices, wanted * sizeof(*evidence->devices));
+
+        if (!more)
+            return false;
+        for (size_t i = evidence->ndevices; i < wanted; i++)
+            more[i] = (struct device_evidence){0, 0, 0};
+        evidence->devices = more;
+        evidence->ndevices = wanted;
+    }
+    if (cpu >= evidence->ncpus) {
+        size_t wanted = cpu + 1u;
+        struct cpu_evidence *more = realloc(evidence->cpus, wanted * sizeof(*evidence->cpus));
+
+        if (!more)
+            return false;
+        for (size_t i = evidence->ncpus; i < wanted; i++)
+            more[i].first = UINT64_MAX;
+        evidence->cpus = more;
+        evidence->ncpus = wanted;
+    }
+    return true;
+}
+
+bool bounce_evidence_add(struct bounce_evidence *evidence, const struct bounce_event *events,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct bounce_event *event = &events[i];
+        struct device_evidence *device;
+
+        if (event->kind != BOUNCE_EVENT_MAP || event->recorded < BOUNCE_RECORDED_ADDRESS)
+            continue;
+        if ((event->device >= evidence->ndevices || event->cpu >= evidence->ncpus) &&
+            !reserve(evidence, event->device, event->cpu))
+            return false;
+        if (event->recorded != BOUNCE_RECORDED_ADDRESS)
+            continue;
+        device = &evidence->devices[event->device];
+        device->maps++;
+        device->differing |= event->tlb_addr ^ event->orig_addr;
+        device->offsets |= event->tlb_addr & SLOT_MASK;
+        evidence->maps++;
+        if (event->tlb_addr < evidence->low)
+            evidence->low = event->tlb_addr;
+        if (event->tlb_addr + event->size > evidence->high)
+            evidence->high = event->tlb_addr + event->size;
+        if (evidence->cpus[event->cpu].first == UINT64_MAX)
+            evidence->cpus[event->cpu].first = event->tlb_addr;
+    }
+    return true;
+}
+
+bool bounce_evidence_range(const struct bounce_evidence *evidence, uint64_t *low, uint64_t *high)
+{
+    if (!evidence->maps)
+        return false;
+    *low = evidence->low;
+    *high = evidence->high;
+    return true;
+}
+
+uint32_t bounce_evidence_min_align_mask(const struct bounce_evidence *evidence, uint16_t device)
+{
+    const struct device_evidence *d;
+    unsigned agreeing;
+
+    if (device >= evidence->ndevices || !evidence->devices[device].maps)
+        return 0;
+    d = &evidence->devices[device];
+    agreeing = d->differing ? (unsigned)__builtin_ctzll(d->differing) : 64;
+    if (agreeing >= MAX_MIN_ALIGN_BITS)
+        return (1u << MAX_MIN_ALIGN_BITS) - 1;
+    /* Below a page, agreement alone is chance (zeros on both sides): an offset must show. */
+    if (!(d->offsets & ((UINT64_C(1) << agreeing) - 1)))
+        return 0;
+    return (1u << agreeing) - 1;
+}
+
+static uint32_t cpus_seen(const struct bounce_evidence *evidence)
+{
+    return evidence->ncpus ? (uint32_t)evidence->ncpus : 1;
+}
+
+/* Where the pool begins if the first map of some CPU took the first slots of an empty area; 0 when
+ * that contradicts the range of addresses. */
+static uint64_t start_by_cpu(const struct bounce_evidence *evidence, size_t cpu, uint64_t nslabs,
+                             uint32_t nareas)
+{
+    uint64_t area_bytes = (nslabs / nareas) << BOUNCE_SLOT_SHIFT;
+    uint64_t into = (cpu & (nareas - 1)) * area_bytes;
+    uint64_t first = evidence->cpus[cpu].first;
+    uint64_t start;
+
+    if (first == UINT64_MAX || first < into)
+        return 0;
+    start = (first & ~PAGE_MASK_4K) - into;
+    if (start > evidence->low || evidence->high > start + (nslabs << BOUNCE_SLOT_SHIFT))
+        return 0;
+    return start;
+}
+
+/* How many of the events' addresses the configuration reproduces. */
+static enum bounce_status explained(const struct bounce_inference *guess,
+                                    const struct bounce_infer_given *given,
+                                    const struct bounce_device *devices,
+                                    const struct bounce_event *events, size_t count,
+                                    struct bounce_stats *stats)
+{
+    struct bounce_replay_config config = {
+        .pool = {.kernel = given->kernel,
+                 .nslabs = guess->nslabs,
+                 .nareas = guess->nareas,
+                 .cpus = guess->cpus,
+                 .start = guess->start},
+    };
+    struct bounce_replay *replay;
+    enum bounce_status status = bounce_replay_create(&config, NULL, &replay, NULL);
+
+    if (status)
+        return status;
+    status = bounce_replay_run(replay, devices, events, count);
+    bounce_replay_stats(replay, stats);
+    bounce_replay_destroy(replay);
+    return status;
+}
+
+/* Tries the starts that CPUs' first maps suggest for a pool of this size; keeps the best in *out. */
+static enum bounce_status try_size(const struct bounce_evidence *evidence,
+                                   const struct bounce_infer_given *given,
+                                   const struct bounce_device *devices,
+                                   const struct bounce_event *events, size_t count,
+                                   struct bounce_inference guess, struct bounce_inference *out)
+{
+    uint64_t tried[4];
+    size_t ntried = 0;
+
+    for (size_t cpu = 0; cpu < evidence->ncpus && ntried < 4; cpu++) {
+        struct bounce_stats stats;
+        enum bounce_status status;
+        bool seen = false;
+
+        guess.start = given->start ? given->start
+                                   : start_by_cpu(evidence, cpu, guess.nslabs, guess.nareas);
+        for (size_t i = 0; i < ntried; i++)
+            seen |= tried[i] == guess.start;
+        if (!guess.start || seen)
+            continue;
+        tried[ntried++] = guess.start;
+        status = explained(&guess, given, devices, events, count, &stats);
+        if (status == BOUNCE_INVALID)
+            continue;
+        if (status)
+            return status;
+        guess.tried = stats.recorded_maps_compared;
+        guess.explained = stats.recorded_addresses_equal;
+        if (guess.explained == out->explained && out->start)
+            out->size_is_lower_bound = true;
+        if (guess.explained > out->explained || !out->start) {
+            bool inferred = out->size_inferred;
+
+            *out = guess;
+            out->size_inferred = inferred;
+            out->start_inferred = !given->start;
+        }
+    }
+    return BOUNCE_OK;
+}
+
+enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
+                                     const struct bounce_infer_given *given,
+                                     const struct bounce_recorded_config *recorded,
+                                     const struct bounce_device *devices,
+                                     const struct bounce_event *events, size_t count,
+                                     struct bounce_inference *out)
+{
+    struct bounce_boot boot = given->boot;
+    struct bounce_inference guess = {.cpus = given->cpus};
+    enum bounce_status status;
+
+    if (!guess.cpus)
+        guess.cpus = recorded->cpus > cpus_seen(evidence) ? recorded->cpus : cpus_seen(evidence);
+    *out = guess;
+    bounce_boot_round(&boot, guess.cpus, &out->nslabs, &out->nareas);
+    if (!evidence->maps) {
+        out->start = given->start ? given->start : bounce_boot_default_start(out->nslabs);
+        return BOUNCE_OK;
+    }
+    out->size_inferred = !boot.nslabs;
+    if (boot.nslabs) {
+        guess.nslabs = out->nslabs;
+        guess.nareas = out->nareas;
+        status = try_size(evidence, given, devices, events, count, guess, out);
+        out->size_is_lower_bound = false;
+    } else {
+        uint64_t smallest = BOUNCE_SEGMENT_SLOTS;
+
+        status = BOUNCE_OK;
+        for (uint64_t slots = smallest; slots <= (UINT64_C(1) << 21) && !status; slots *= 2) {
+            boot.nslabs = slots;
+            bounce_boot_round(&boot, guess.cpus, &guess.nslabs, &guess.nareas);
+            if (guess.nslabs != slots)
+                continue; /* rounded up: its own turn comes */
+            status = try_size(evidence, given, devices, events, count, guess, out);
+        }
+    }
+    if (!status && !out->start) {
+        /* The addresses fit no pool that starts empty: the lowest one is all that is known. */
+        uint64_t span = evidence->high - (evidence->low & ~PAGE_MASK_4K);
+
+        if (out->size_inferred)
+            while (out->nslabs << BOUNCE_SLOT_SHIFT < span && out->nslabs < BOUNCE_MAX_NSLABS)
+                out->nslabs *= 2;
+        out->start = given->start ? given->start : evidence->low & ~PAGE_MASK_4K;
+        out->start_inferred = !given->start;
+        out->size_is_lower_bound = out->size_inferred;
+    }
+    return status;
+}

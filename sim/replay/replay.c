@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bounce/replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_HANDLE UINT32_MAX
+
+struct entry {
+    struct bounce_mapping mapping;
+    uint32_t next_in_list;
+    /* Of the scatter list whose first entry this is: */
+    uint32_t list_head; /* entries that are mapped now */
+    uint32_t list_tail;
+    bool list_failed;
+};
+
+struct bounce_replay {
+    struct bounce_dma dma;
+    struct bounce_replay_hooks hooks;
+    struct entry *entries; /* by handle */
+    uint32_t room;
+    struct bounce_stats stats; /* what the allocator does not count itself */
+    double external_hiwater;
+};
+
+enum bounce_status bounce_replay_create(const struct bounce_replay_config *config,
+                                        const struct bounce_replay_hooks *hooks,
+                                        struct bounce_replay **out, struct bounce_error *error)
+{
+    struct bounce_replay *replay = calloc(1, sizeof(*replay));
+    enum bounce_status status;
+
+    if (!replay)
+        return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
+    status = bounce_swiotlb_create(&config->pool, &replay->dma.mem, error);
+    if (status) {
+        free(replay);
+        return status;
+    }
+    replay->dma.force = config->force;
+    replay->dma.allocator_calls = config->allocator_calls;
+    if (hooks)
+        replay->hooks = *hooks;
+    *out = replay;
+    return BOUNCE_OK;
+}
+
+void bounce_replay_destroy(struct bounce_replay *replay)
+{
+    if (!replay)
+        return;
+    bounce_swiotlb_destroy(replay->dma.mem);
+    free(replay->entries);
+    free(replay);
+}
+
+static bool make_room(struct bounce_replay *replay, uint32_t handle)
+{
+    uint32_t room = replay->room ? replay->room : 256;
+    struct entry *entries;
+
+    while (room <= handle)
+        room *= 2;
+    entries = realloc(replay->entries, room * sizeof(*entries));
+    if (!entries)
+        return false;
+    memset(entries + replay->room, 0, (room - replay->room) * sizeof(*entries));
+    replay->entries = entries;
+    replay->room = room;
+    return true;
+}
+
+static void note_external(struct bounce_replay *replay)
+{
+    const struct bounce_swiotlb_counts *counts = bounce_swiotlb_counts(replay->dma.mem);
+    uint64_t free = counts->nslabs + counts->transient_nslabs - counts->used;
+    double share;
+
+    if (!free)
+        return;
+    share = 1.0 - (double)(counts->free_segments * BOUNCE_SEGMENT_SLOTS) / (double)free;
+    if (share > replay->external_hiwater)
+        replay->external_hiwater = share;
+}
+
+static void compare(struct bounce_replay *replay, const struct bounce_event *event,
+                    const struct bounce_map_result *result)
+{
+    struct bounce_stats *stats = &replay->stats;
+    bool failed = result->outcome != BOUNCE_MAP_OK;
+    bool equal = false;
+
+    switch ((enum bounce_recorded)event->recorded) {
+    case BOUNCE_RECORDED_NOTHING:
+    case BOUNCE_RECORDED_DIRECT:
+        return;
+    case BOUNCE_RECORDED_ADDRESS:
+        equal = !failed && result->tlb_addr == event->tlb_addr;
+        break;
+    case BOUNCE_RECORDED_OK:
+        equal = !failed;
+        break;
+    case BOUNCE_RECORDED_FULL:
+        equal = failed;
+        stats->recorded_full_recorded++;
+        stats->recorded_full_equal += failed;
+        break;
+    }
+    stats->recorded_maps_compared++;
+    stats->recorded_addresses_equal += equal;
+}
+
+static void count_failure(struct bounce_replay *replay, const struct bounce_event *event,
+                          const struct bounce_map_request *request,
+                          const struct bounce_map_result *result)
+{
+    struct bounce_stats *stats = &replay->stats;
+    struct bounce_pressure pressure;
+
+    stats->events_failed_maps++;
+    stats->events_lockups += result->outcome == BOUNCE_MAP_LOCKUP;
+    stats->events_unreachable += result->outcome == BOUNCE_MAP_UNREACHABLE;
+    if (result->outcome != BOUNCE_MAP_FULL && result->outcome != BOUNCE_MAP_OVERSIZE)
+        return;
+    stats->events_full++;
+    bounce_swiotlb_pressure(replay->dma.mem, request, event->kind == BOUNCE_EVENT_ALLOC,
+                            &pressure);
+    switch (pressure.cause) {
+    case BOUNCE_CAUSE_NO_POOL:
+        stats->full_by_cause_no_pool++;
+        break;
+    case BOUNCE_CAUSE_OVERSIZE:
+        stats->full_by_cause_oversize++;
+        break;
+    case BOUNCE_CAUSE_EXHAUSTED:
+        stats->full_by_cause_exhausted++;
+        break;
+    case BOUNCE_CAUSE_AREA_LIMITED:
+        stats->full_by_cause_area_limited++;
+        break;
+    case BOUNCE_CAUSE_FRAGMENTED:
+        stats->full_by_cause_fragmented++;
+        break;
+    case BOUNCE_CAUSE_ALIGNMENT:
+        stats->full_by_cause_alignment++;
+        break;
+    case BOUNCE_CAUSE_ATOMIC_POOL:
+        stats->full_by_cause_atomic_pool++;
+        break;
+    case BOUNCE_CAUSE_NONE:
+    case BOUNCE_CAUSE_COUNT:
+        break;
+    }
+    if (replay->hooks.full)
+        replay->hooks.full(replay->hooks.context, event, result, &pressure);
+}
+
+static void release(struct bounce_replay *replay, const struct bounce_device *device,
+                    struct entry *entry, unsigned attrs)
+{
+    replay->stats.events_unmaps +=
+        entry->mapping.state == BOUNCE_BOUNCED || entry->mapping.state == BOUNCE_COHERENT;
+    bounce_dma_unmap(&replay->dma, device, &entry->mapping, attrs);
+}
+
+static void start_list(struct entry *list)
+{
+    list->list_failed = false;
+    list->list_head = list->list_tail = NO_HANDLE;
+}
+
+/* Whether the entry is still tried: not after the failure of its list. Of a list that failed when
+ * recorded the trace has only the tried entries, so one after a failure begins another attempt. */
+static bool enter_list(struct entry *list, const struct bounce_event *event)
+{
+    bool open = event->flags & BOUNCE_EVENT_LIST_OPEN;
+
+    if ((event->flags & BOUNCE_EVENT_LIST_FIRST) || (list->list_failed && open))
+        start_list(list);
+    return !list->list_failed;
+}
+
+static void link_entry(struct bounce_replay *replay, struct entry *list, uint32_t handle)
+{
+    replay->entries[handle].next_in_list = NO_HANDLE;
+    if (list->list_head == NO_HANDLE)
+        list->list_head = handle;
+    else
+        replay->entries[list->list_tail].next_in_list = handle;
+    list->list_tail = handle;
+}
+
+/* The entries mapped so far are unmapped at once, without copying back. */
+static void fail_list(struct bounce_replay *replay, const struct bounce_device *device,
+                      struct entry *list)
+{
+    for (uint32_t handle = list->list_head; handle != NO_HANDLE;
+         handle = replay->entries[handle].next_in_list)
+        release(replay, device, &replay->entries[handle], BOUNCE_ATTR_SKIP_CPU_SYNC);
+    list->list_failed = true;
+    replay->stats.events_lists_failed++;
+}
+
+static void on_map(struct bounce_replay *replay, const struct bounce_device *devices,
+                   const struct bounce_event *event)
+{
+    const struct bounce_device *device = &devices[event->device];
+    struct entry *entry = &replay->entries[event->handle];
+    struct bounce_map_request request = {
+        .device = device,
+        .orig_addr = event->orig_addr,
+        .size = event->size,
+        .alloc_align_mask = event->alloc_align_mask,
+        .cpu = event->cpu,
+    };
+    struct entry *list =
+        event->flags & BOUNCE_EVENT_IN_LIST ? &replay->entries[event->list] : NULL;
+    struct bounce_map_result result;
+    bool bounce;
+
+    if (entry->mapping.state != BOUNCE_UNMAPPED)
+        release(replay, device, entry, BOUNCE_ATTR_SKIP_CPU_SYNC);
+    if (list && !enter_list(list, event)) {
+        replay->stats.events_list_entries_not_tried++;
+        return;
+    }
+    if (event->kind == BOUNCE_EVENT_ALLOC) {
+        bounce = true;
+        bounce_dma_alloc(&replay->dma, &request, &entry->mapping, &result);
+    } else {
+        /* The recorded kernel may have had reasons that the masks do not show. */
+        bounce = event->recorded >= BOUNCE_RECORDED_ADDRESS ||
+                 bounce_dma_must_bounce(&replay->dma, device, event->orig_addr, event->size);
+        bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, bounce,
+                       &entry->mapping, &result);
+    }
+    if (!bounce) {
+        replay->stats.events_direct_maps++;
+    } else {
+        replay->stats.events_maps++;
+        if (result.probes > replay->stats.search_probes_max)
+            replay->stats.search_probes_max = result.probes;
+        compare(replay, event, &result);
+        if (replay->hooks.mapped)
+            replay->hooks.mapped(replay->hooks.context, event, &result);
+        if (result.outcome == BOUNCE_MAP_OK)
+            note_external(replay);
+        else
+            count_failure(replay, event, &request, &result);
+    }
+    if (!list)
+        return;
+    if (result.outcome == BOUNCE_MAP_OK)
+        link_entry(replay, list, event->handle);
+    if (result.outcome != BOUNCE_MAP_OK || ((event->flags & BOUNCE_EVENT_LIST_OPEN) &&
+                                            (event->flags & BOUNCE_EVENT_LIST_LAST)))
+        fail_list(replay, device, list);
+}
+
+static void on_sync(struct bounce_replay *replay, const struct bounce_device *devices,
+                    const struct bounce_event *event)
+{
+    const struct entry *entry = &replay->entries[event->handle];
+
+    if (entry->mapping.state != BOUNCE_BOUNCED)
+        return;
+    replay->stats.events_syncs++;
+    bounce_dma_sync(&replay->dma, &devices[event->device], &entry->mapping, event->offset,
+                    event->size, event->kind == BOUNCE_EVENT_SYNC_FOR_CPU);
+}
+
+enum bounce_status bounce_replay_run(struct bounce_replay *replay,
+                                     const struct bounce_device *devices,
+                                     const struct bounce_event *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct bounce_event *event = &events[i];
+
+        if (event->handle >= replay->room && !make_room(replay, event->handle))
+            return BOUNCE_NO_MEMORY;
+        switch ((enum bounce_event_kind)event->kind) {
+        case BOUNCE_EVENT_MAP:
+        case BOUNCE_EVENT_ALLOC:
+            on_map(replay, devices, event);
+            break;
+        case BOUNCE_EVENT_UNMAP:
+            release(replay, &devices[event->device], &replay->entries[event->handle],
+                    event->attrs);
+            break;
+        case BOUNCE_EVENT_SYNC_FOR_CPU:
+        case BOUNCE_EVENT_SYNC_FOR_DEVICE:
+            on_sync(replay, devices, event);
+            continue;
+        case BOUNCE_EVENT_WORKER:
+            bounce_swiotlb_run_worker(replay->dma.mem);
+            break;
+        }
+        if (replay->hooks.changed)
+            replay->hooks.changed(replay->hooks.context, event, replay->dma.mem);
+    }
+    return BOUNCE_OK;
+}
+
+const struct bounce_swiotlb *bounce_replay_mem(const struct bounce_replay *replay)
+{
+    return replay->dma.mem;
+}
+
+void bounce_replay_stats(const struct bounce_replay *replay, struct bounce_stats *stats)
+{
+    const struct bounce_swiotlb_counts *counts = bounce_swiotlb_counts(replay->dma.mem);
+
+    *stats = replay->stats;
+    stats->swiotlb_nslabs = counts->nslabs;
+    stats->swiotlb_nareas = bounce_swiotlb_nareas(replay->dma.mem);
+    stats->swiotlb_used = counts->used;
+    stats->swiotlb_used_hiwater = counts->used_hiwater;
+    stats->swiotlb_transient_nslabs = counts->transient_nslabs;
+    stats->swiotlb_transient_nslabs_hiwater = counts->transient_nslabs_hiwater;
+    stats->swiotlb_pools = counts->pools;
+    stats->copy_bytes_to_device = replay->dma.bytes_to_device;
+    stats->copy_bytes_from_device = replay->dma.bytes_from_device;
+    stats->copy_calls = replay->dma.copies;
+    stats->search_probes = counts->probes;
+    stats->search_locks = counts->locks;
+    stats->fragmentation_internal_bytes_hiwater = counts->internal_bytes_hiwater;
+    stats->fragmentation_free_segments = counts->free_segments;
+    stats->fragmentation_free_segments_min = counts->free_segments_min;
+    stats->fragmentation_external_hiwater = replay->external_hiwater;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a format implements, and what it finds in struct bounce_trace. */
+#ifndef TRACE_READER_H
+#define TRACE_READER_H
+
+#include "index.h"
+#include "lines.h"
+
+#include "bounce/trace.h"
+
+#define QUEUE_EVENTS (1u << 15)
+#define QUEUE_MASK   (QUEUE_EVENTS - 1)
+
+/* Most mappings that can be live at once: the slots of a 1 GiB pool, every one of them mapped. */
+#define LIVE_LIMIT (1u << 19)
+
+struct bounce_format_ops {
+    /* How sure the format is that the text (the first bytes of the input) is its own: 0 no, 100
+     * certain. */
+    int (*detect)(const char *text, size_t length);
+    enum bounce_status (*open)(struct bounce_trace *trace, struct bounce_error *error);
+    /* One record: zero or more events into the queue. BOUNCE_END after the last one, when
+     * everything that waited has been settled. */
+    enum bounce_status (*read)(struct bounce_trace *trace, struct bounce_error *error);
+    /* The queue is full and its oldest event still waits: settle it now. May be NULL. */
+    void (*settle)(struct bounce_trace *trace);
+    void (*close)(struct bounce_trace *trace);
+};
+
+struct bounce_trace {
+    const struct bounce_format *format;
+    struct bounce_trace_options options;
+    struct lines lines;
+    struct bounce_recorded_config recorded;
+    struct bounce_trace_counts counts;
+    struct bounce_device *devices;
+    size_t ndevices;
+    size_t devices_room;
+    void *state; /* the format's */
+    bool ended;
+
+    /* Events in trace order; those that wait for a later record hold back what follows them. */
+    struct bounce_event *queue;
+    bool *waits;
+    uint64_t head;
+    uint64_t tail;
+};
+
+static inline bool queue_full(const struct bounce_trace *trace)
+{
+    return trace->tail - trace->head == QUEUE_EVENTS;
+}
+
+/* Appends a zeroed event and returns it; the caller has seen to it that there is room. */
+static inline struct bounce_event *queue_push(struct bounce_trace *trace)
+{
+    struct bounce_event *event = &trace->queue[trace->tail & QUEUE_MASK];
+
+    trace->waits[trace->tail & QUEUE_MASK] = false;
+    trace->tail++;
+    *event = (struct bounce_event){.list = BOUNCE_NO_LIST};
+    return event;
+}
+
+/* Index of the device of that name, added if need be; the last one asked for is found at once.
+ * Fails (UINT16_MAX) beyond 4096 devices or without memory. */
+uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length);
+
+/* A record that cannot be read: refused, or counted with skip_malformed. */
+enum bounce_status trace_malformed(struct bounce_trace *trace, struct bounce_error *error,
+                                   const char *what, const char *wanted);
+
+#endif

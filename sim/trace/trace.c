@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening, format detection and the event queue: what all formats share. */
+#include "reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEVICES_MAX 4096u
+
+uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length)
+{
+    size_t kept = length < BOUNCE_DEVICE_NAME_MAX ? length : BOUNCE_DEVICE_NAME_MAX - 1;
+    char text[BOUNCE_DEVICE_NAME_MAX];
+
+    for (size_t i = 0; i < trace->ndevices; i++)
+        if (memcmp(trace->devices[i].name, name, kept) == 0 && trace->devices[i].name[kept] == 0)
+            return (uint16_t)i;
+    if (trace->ndevices == DEVICES_MAX)
+        return UINT16_MAX;
+    if (trace->ndevices == trace->devices_room) {
+        size_t room = trace->devices_room ? 2 * trace->devices_room : 16;
+        void *bigger = realloc(trace->devices, room * sizeof(*trace->devices));
+
+        if (!bigger)
+            return UINT16_MAX;
+        trace->devices = bigger;
+        trace->devices_room = room;
+    }
+    memcpy(text, name, kept);
+    text[kept] = 0;
+    bounce_device_init(&trace->devices[trace->ndevices], text);
+    return (uint16_t)trace->ndevices++;
+}
+
+enum bounce_status trace_malformed(struct bounce_trace *trace, struct bounce_error *error,
+                                   const char *what, const char *wanted)
+{
+    if (trace->options.skip_malformed) {
+        trace->counts.malformed++;
+        return BOUNCE_OK;
+    }
+    return bounce_refuse(error, BOUNCE_MALFORMED, trace->lines.number,
+                         "%s%s; %s (--skip-malformed leaves such lines out)", what,
+                         trace->lines.cut ? " (the input ends in this line)" : "", wanted);
+}
+
+static const struct bounce_format *detect(const char *text, size_t length)
+{
+    const struct bounce_format *best = NULL;
+    int best_score = 0;
+
+    for (size_t i = 0; bounce_format_at(i); i++) {
+        const struct bounce_format *format = bounce_format_at(i);
+        int score = format->ops->detect(text, length);
+
+        if (score > best_score) {
+            best = format;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+/* What people hand in that no reader takes, with the way out. */
+static const char *advice(const char *text, size_t length)
+{
+    static const struct {
+        const char *magic;
+        size_t length;
+        const char *advice;
+    } known[] = {
+        {"PERFILE2", 8, "this is perf.data; give the text that `perf script` prints of it"},
+        {"\x17\x08\x44tracing", 10,
+         "this is trace-cmd's trace.dat; give the text that `trace-cmd report` prints of it"},
+        {"\x1f\x8b", 2, "this is gzip inside another compression; unpack it once"},
+        {"\xfd"
+         "7zXZ",
+         5, "this is xz inside another compression; unpack it once"},
+        {"\x28\xb5\x2f\xfd", 4, "this is zstd inside another compression; unpack it once"},
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (length >= known[i].length && memcmp(text, known[i].magic, known[i].length) == 0)
+            return known[i].advice;
+    if (length == 0)
+        return "the file is empty";
+    if (memchr(text, 0, length))
+        return "this is binary data of no known format; `bouncesim list formats` shows what is read";
+    return "no reader knows this text; `bouncesim list formats` shows what is read";
+}
+
+static enum bounce_status start(struct bounce_trace *trace, struct bounce_error *error)
+{
+    const char *text;
+    size_t length;
+    enum bounce_status status = lines_peek(&trace->lines, &text, &length, error);
+
+    if (status)
+        return status;
+    trace->format = trace->options.format ? trace->options.format : detect(text, length);
+    if (!trace->format)
+        return bounce_refuse(error, BOUNCE_MALFORMED, 0, "%s", advice(text, length));
+    return trace->format->ops->open(trace, error);
+}
+
+enum bounce_status bounce_trace_open(const struct bounce_input *input,
+                                     const struct bounce_trace_options *options,
+                                     struct bounce_trace **out, struct bounce_error *error)
+{
+    struct bounce_trace *trace = calloc(1, sizeof(*trace));
+    enum bounce_status status;
+
+    if (!trace)
+        return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
+    trace->options = *options;
+    trace->queue = calloc(QUEUE_EVENTS, sizeof(*trace->queue));
+    trace->waits = calloc(QUEUE_EVENTS, sizeof(*trace->waits));
+    status = lines_open(&trace->lines, input);
+    if (!trace->queue || !trace->waits || status)
+        status = bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
+    else
+        status = start(trace, error);
+    if (status) {
+        bounce_trace_close(trace);
+        return status;
+    }
+    *out = trace;
+    return BOUNCE_OK;
+}
+
+void bounce_trace_close(struct bounce_trace *trace)
+{
+    if (!trace)
+        return;
+    if (trace->state)
+        trace->format->ops->close(trace);
+    lines_close(&trace->lines);
+    free(trace->queue);
+    free(trace->waits);
+    free(trace->devices);
+    free(trace);
+}
+
+enum bounce_status bounce_trace_next(struct bounce_trace *trace, struct bounce_event *events,
+                                     size_t capacity, size_t *got, struct bounce_error *error)
+{
+    *got = 0;
+    while (*got < capacity) {
+        enum bounce_status status;
+
+        if (trace->head < trace->tail && !trace->waits[trace->head & QUEUE_MASK]) {
+            events[(*got)++] = trace->queue[trace->head++ & QUEUE_MASK];
+            continue;
+        }
+        if (trace->ended)
+            break;
+        if (trace->tail - trace->head > QUEUE_EVENTS / 2 && trace->format->ops->settle) {
+            trace->format->ops->settle(trace);
+            continue;
+        }
+        status = trace->format->ops->read(trace, error);
+        if (status == BOUNCE_END)
+            trace->ended = true;
+        else if (status)
+            return status;
+    }
+    return *got ? BOUNCE_OK : BOUNCE_END;
+}
+
+const struct bounce_format *bounce_trace_format(const struct bounce_trace *trace)
+{
+    return trace->format;
+}
+
+const struct bounce_recorded_config *bounce_trace_recorded(const struct bounce_trace *trace)
+{
+    return &trace->recorded;
+}
+
+const struct bounce_trace_counts *bounce_trace_counts(const struct bounce_trace *trace)
+{
+    return &trace->counts;
+}
+
+const struct bounce_device *bounce_trace_devices(const struct bounce_trace *trace, size_t *count)
+{
+    *count = trace->ndevices;
+    return trace->devices;
+}
