@@ -136,12 +136,11 @@ static void advise_oversize(struct advising *a) {
 static void advise_exhausted(struct advising *a) {
     const struct bounce_log_record *r = a->record;
     if (r->has & BOUNCE_LOG_HAS_USED)
-        advice_why(a,
-                   "The request needs %" PRIu64 " slots and %" PRIu64 " of %" PRIu64
-                   " are free (%" PRIu64 " used).",
-                   a->result->needed, a->result->free, r->total, r->used);
+        advice_why(
+            a, "Slots needed: %" PRIu64 "; free: %" PRIu64 " of %" PRIu64 " (%" PRIu64 " used).",
+            a->result->needed, a->result->free, r->total, r->used);
     else
-        advice_why(a, "The request needs %" PRIu64 " slots and the whole pool has %" PRIu64 ".",
+        advice_why(a, "Slots needed: %" PRIu64 "; the whole pool has %" PRIu64 ".",
                    a->result->needed, r->total);
     if (r->has & BOUNCE_LOG_HAS_USED && r->used > r->total)
         advice_why(a, "(More used than total: the kernel counts transient pools as used, a sign of "

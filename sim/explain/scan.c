@@ -101,7 +101,8 @@ void bounce_log_clean(char *text, size_t *length) {
     const char *end = text + *length;
     char *to = text;
     while (at < end) {
-        size_t escape = escape_length(at, end);
+        bool lead = *at == '\x1b' || *at == '^' || *at == '#';
+        size_t escape = lead ? escape_length(at, end) : 0;
         if (escape) {
             at += escape;
             continue;
