@@ -73,7 +73,7 @@ static bool make_room(struct bounce_replay *replay, uint32_t handle)
 
 static void note_external(struct bounce_replay *replay)
 {
-    const struct bounce_swiotlb_counts *counts = bounce_swiotlb_counts(replay->dma.mem);
+    const struct bounce_swiotlb_counts *counts = bounce_swiotlb_get_counts(replay->dma.mem);
     uint64_t free = counts->nslabs + counts->transient_nslabs - counts->used;
     double share;
 
@@ -249,6 +249,12 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         else
             count_failure(replay, event, &request, &result);
     }
+    /* It failed when recorded, so its driver tried again: that attempt is in the trace and carries
+     * the load from there on; an unmap for this one will never come. */
+    if (event->recorded == BOUNCE_RECORDED_FULL && !list && result.outcome == BOUNCE_MAP_OK) {
+        release(replay, device, entry, BOUNCE_ATTR_SKIP_CPU_SYNC);
+        replay->stats.events_retried_maps++;
+    }
     if (!list)
         return;
     if (result.outcome == BOUNCE_MAP_OK)
@@ -309,7 +315,7 @@ const struct bounce_swiotlb *bounce_replay_mem(const struct bounce_replay *repla
 
 void bounce_replay_stats(const struct bounce_replay *replay, struct bounce_stats *stats)
 {
-    const struct bounce_swiotlb_counts *counts = bounce_swiotlb_counts(replay->dma.mem);
+    const struct bounce_swiotlb_counts *counts = bounce_swiotlb_get_counts(replay->dma.mem);
 
     *stats = replay->stats;
     stats->swiotlb_nslabs = counts->nslabs;

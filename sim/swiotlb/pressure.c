@@ -47,7 +47,8 @@ void bounce_swiotlb_pressure(struct bounce_swiotlb *mem, const struct bounce_map
     struct slot_request slots;
 
     allocator_describe(mem, request, alloc, &slots);
-    *pressure = (struct bounce_pressure){.slots_needed = slots.nslots};
+    *pressure = (struct bounce_pressure){.slots_needed = slots.nslots,
+                                          .nslabs = mem->counts.nslabs};
     if (!mem->pool) {
         pressure->cause = BOUNCE_CAUSE_NO_POOL;
         return;

@@ -247,7 +247,7 @@ bool bounce_swiotlb_run_worker(struct bounce_swiotlb *mem)
     return false;
 }
 
-const struct bounce_swiotlb_counts *bounce_swiotlb_counts(const struct bounce_swiotlb *mem)
+const struct bounce_swiotlb_counts *bounce_swiotlb_get_counts(const struct bounce_swiotlb *mem)
 {
     return &mem->counts;
 }

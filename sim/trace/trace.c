@@ -177,7 +177,7 @@ const struct bounce_recorded_config *bounce_trace_recorded(const struct bounce_t
     return &trace->recorded;
 }
 
-const struct bounce_trace_counts *bounce_trace_counts(const struct bounce_trace *trace)
+const struct bounce_trace_counts *bounce_trace_get_counts(const struct bounce_trace *trace)
 {
     return &trace->counts;
 }

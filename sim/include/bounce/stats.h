@@ -32,6 +32,7 @@ BOUNCE_BEGIN_DECLS
     X(events, full, COUNT, UP, "maps", "failures that the kernel logs as \"swiotlb buffer is full\"; a scatter list counts once") \
     X(events, lockups, COUNT, UP, "maps", "maps in which the kernel's search would never have ended") \
     X(events, unreachable, COUNT, UP, "maps", "maps whose slots lay above the device's DMA mask") \
+    X(events, retried_maps, COUNT, NO, "maps", "maps that failed when recorded and found room here: released at once, their retry is in the trace") \
     X(events, lists_failed, COUNT, UP, "lists", "scatter lists that failed half-way") \
     X(events, list_entries_not_tried, COUNT, NO, "entries", "entries after the failure of their list") \
     X(full_by_cause, no_pool, COUNT, UP, "maps", "there was no pool") \

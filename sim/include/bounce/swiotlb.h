@@ -87,6 +87,7 @@ struct bounce_map_result {
 struct bounce_pressure {
     enum bounce_cause cause;
     uint32_t slots_needed;
+    uint64_t nslabs;
     uint64_t free;           /* free slots of all pools */
     uint64_t best_area_free; /* of the emptiest area */
     uint32_t largest_run;    /* longest free run within a slot set, any alignment */
@@ -141,7 +142,7 @@ BOUNCE_API void bounce_swiotlb_pressure(struct bounce_swiotlb *mem,
                                         struct bounce_pressure *pressure);
 
 BOUNCE_API const struct bounce_swiotlb_counts *
-bounce_swiotlb_counts(const struct bounce_swiotlb *mem);
+bounce_swiotlb_get_counts(const struct bounce_swiotlb *mem);
 
 /* Areas of the default pool and the slots used in one of them (0 past the end). */
 BOUNCE_API uint32_t bounce_swiotlb_nareas(const struct bounce_swiotlb *mem);

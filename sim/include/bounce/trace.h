@@ -87,7 +87,7 @@ BOUNCE_API enum bounce_status bounce_trace_next(struct bounce_trace *trace,
 BOUNCE_API const struct bounce_format *bounce_trace_format(const struct bounce_trace *trace);
 BOUNCE_API const struct bounce_recorded_config *
 bounce_trace_recorded(const struct bounce_trace *trace);
-BOUNCE_API const struct bounce_trace_counts *bounce_trace_counts(const struct bounce_trace *trace);
+BOUNCE_API const struct bounce_trace_counts *bounce_trace_get_counts(const struct bounce_trace *trace);
 
 /* The devices seen so far, in order of appearance; the array may move when more are read. */
 BOUNCE_API const struct bounce_device *bounce_trace_devices(const struct bounce_trace *trace,

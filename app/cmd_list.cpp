@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// bouncesim list: the registries, one row a line.
+#include "commands.hpp"
+#include "errors.hpp"
+#include "options.hpp"
+
+#include "bounce/stats.h"
+
+#include <iostream>
+
+namespace bouncesim {
+namespace {
+
+void row(const std::string &name, const std::string &text) {
+    std::string left = "  " + name;
+    left.resize(std::max<std::size_t>(left.size() + 2, 24), ' ');
+    std::cout << left << text << '\n';
+}
+
+void list_kernels() {
+    std::cout << "kernels (--kernel):\n";
+    for (std::size_t i = 0; const bounce_kernel *kernel = bounce_kernel_at(i); i++) {
+        row(kernel->name, kernel->summary);
+        row("", std::string("source: ") + kernel->source);
+    }
+}
+
+void list_formats() {
+    std::cout << "formats (--format), each also .gz, .xz or .zst:\n";
+    for (std::size_t i = 0; const bounce_format *format = bounce_format_at(i); i++)
+        row(format->name, format->summary);
+}
+
+void list_stats() {
+    static const char *const kinds[] = {"count", "peak", "level"};
+    std::cout << "statistics (keys of the JSON result):\n";
+    for (std::size_t i = 0; const bounce_stat_info *info = bounce_stat_at(i); i++)
+        row(std::string(info->section) + "." + info->name,
+            std::string(info->meaning) + " [" + info->unit + ", " + kinds[info->kind] + "]");
+}
+
+const struct {
+    const char *name;
+    void (*print)();
+} lists[] = {{"kernels", list_kernels}, {"formats", list_formats}, {"stats", list_stats}};
+
+} // namespace
+
+int cmd_list(const arguments &args) {
+    po::options_description own("Options");
+    own.add_options()("help,h", "show this");
+    po::variables_map values;
+    if (!parse_options(args, "list [kernels|formats|stats]", own, "what", -1, values))
+        return exit_done;
+    arguments wanted;
+    if (values.count("what"))
+        wanted = values["what"].as<arguments>();
+    if (wanted.empty())
+        for (const auto &list : lists)
+            wanted.emplace_back(list.name);
+    for (const std::string &name : wanted) {
+        bool found = false;
+        for (const auto &list : lists) {
+            if (name != list.name)
+                continue;
+            list.print();
+            found = true;
+        }
+        if (!found)
+            throw refused_error("list " + name + ": kernels, formats or stats was expected");
+    }
+    return exit_done;
+}
+
+} // namespace bouncesim

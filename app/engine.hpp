@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engines behind one call: replay (C, open loop) and systemc.
+#pragma once
+
+#include "options.hpp"
+#include "recorders.hpp"
+#include "session.hpp"
+
+#include "bounce/stats.h"
+
+#include <string>
+
+#include <boost/json.hpp>
+
+namespace bouncesim {
+
+struct engine_options {
+    std::string name = "replay";
+    bool zero_costs = false;
+};
+
+struct engine_result {
+    bounce_stats stats = {};
+    boost::json::object timing; // simulated time, where the engine has it
+    std::string summary;        // lines for people
+};
+
+po::options_description engine_option_table();
+engine_options read_engine_options(const po::variables_map &values);
+
+// Feeds the session's events to the engine until the trace ends.
+engine_result run_engine(trace_session &session, const engine_options &options, recorders &rows);
+
+} // namespace bouncesim

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options.hpp"
+
+#include "errors.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+#include <sstream>
+
+namespace bouncesim {
+namespace {
+
+std::uint64_t parse_hex(std::string_view text, const std::string &what) {
+    std::uint64_t value = 0;
+    if (text.substr(0, 2) == "0x" || text.substr(0, 2) == "0X")
+        text.remove_prefix(2);
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+    if (text.empty() || error != std::errc() || end != text.data() + text.size())
+        throw refused_error(what + ": a hexadecimal number of at most 64 bits was expected");
+    return value;
+}
+
+std::uint64_t parse_mask(std::string_view text, const std::string &what) {
+    std::uint64_t mask = parse_hex(text, what);
+    if (mask & (mask + 1))
+        throw refused_error(what + ": a mask of the form 2^n - 1 was expected, for instance fff");
+    return mask;
+}
+
+device_setting parse_device(const std::string &text) {
+    device_setting setting;
+    std::string what = "--device " + text;
+    std::size_t colon = text.rfind(':');
+    std::size_t equals = text.find('=');
+    if (equals != std::string::npos)
+        colon = text.rfind(':', equals);
+    if (colon == std::string::npos || colon == 0 || equals == std::string::npos)
+        throw refused_error(what + ": NAME:KEY=HEX[,KEY=HEX...] was expected, keys dma_mask, "
+                                   "seg_boundary, min_align_mask");
+    setting.name = text.substr(0, colon);
+    std::istringstream rest(text.substr(colon + 1));
+    for (std::string item; std::getline(rest, item, ',');) {
+        std::size_t at = item.find('=');
+        std::string key = item.substr(0, at);
+        std::uint64_t mask = parse_mask(at == std::string::npos ? "" : item.substr(at + 1), what);
+        if (key == "dma_mask") {
+            setting.dma_mask = mask;
+        } else if (key == "seg_boundary") {
+            if (mask < (1u << BOUNCE_SLOT_SHIFT) - 1)
+                throw refused_error(what + ": seg_boundary must be at least 7ff, one slot");
+            setting.seg_boundary = mask;
+        } else if (key == "min_align_mask") {
+            if (mask > UINT32_MAX)
+                throw refused_error(what + ": min_align_mask has 32 bits");
+            setting.min_align_mask = static_cast<std::uint32_t>(mask);
+        } else {
+            throw refused_error(what + ": no key '" + key +
+                                "'; keys are dma_mask, seg_boundary, min_align_mask");
+        }
+    }
+    return setting;
+}
+
+std::string names_of_kernels() {
+    std::string names;
+    for (std::size_t i = 0; const bounce_kernel *kernel = bounce_kernel_at(i); i++)
+        names += (i ? ", " : "") + std::string(kernel->name);
+    return names;
+}
+
+} // namespace
+
+bool parse_options(const arguments &args, const char *usage, const po::options_description &visible,
+                   const char *positional, int max_positional, po::variables_map &values) {
+    po::options_description all;
+    po::positional_options_description places;
+    all.add(visible).add_options()(positional, po::value<std::vector<std::string>>());
+    places.add(positional, max_positional);
+    try {
+        po::store(po::command_line_parser(args)
+                      .options(all)
+                      .positional(places)
+                      .style(po::command_line_style::unix_style &
+                             ~po::command_line_style::allow_guessing)
+                      .run(),
+                  values);
+        po::notify(values);
+    } catch (const po::error &e) {
+        throw refused_error(std::string(e.what()) + "; `bouncesim " +
+                            std::string(usage).substr(0, std::string(usage).find(' ')) +
+                            " --help` shows the options");
+    }
+    if (!values.count("help"))
+        return true;
+    std::cout << "usage: bouncesim " << usage << "\n\n" << visible;
+    return false;
+}
+
+po::options_description simulation_option_table() {
+    po::options_description table("Simulation", 96, 60);
+    auto add = table.add_options();
+    add("kernel", po::value<std::string>()->default_value("linux-6.12"),
+        "whose allocator answers (`bouncesim list kernels`)");
+    add("swiotlb", po::value<std::string>()->value_name("SLOTS[,AREAS][,force|noforce]"),
+        "the pool, as the boot option says it; sizes such as 64M are taken too");
+    add("cpus", po::value<std::uint32_t>()->value_name("N"),
+        "possible CPUs of the machine; areas follow from them");
+    add("pool-start", po::value<std::string>()->value_name("HEX"),
+        "physical address of the pool");
+    add("device", po::value<std::vector<std::string>>()->value_name("NAME:KEY=HEX[,...]"),
+        "dma_mask, seg_boundary, min_align_mask of a device (NAME * for all)");
+    add("format", po::value<std::string>()->default_value("auto"),
+        "format of the traces (`bouncesim list formats`)");
+    add("skip-malformed", "count lines that cannot be read instead of refusing the trace");
+    add("quiet,q", "print neither summary nor progress");
+    add("help,h", "show this");
+    return table;
+}
+
+simulation_options read_simulation_options(const po::variables_map &values) {
+    simulation_options options;
+    bounce_error error = {};
+    if (!values.count("trace"))
+        throw refused_error("no trace given; name a file, or - for standard input");
+    options.traces = values["trace"].as<std::vector<std::string>>();
+    if (options.traces.size() > 1 &&
+        std::count(options.traces.begin(), options.traces.end(), "-") > 0)
+        throw refused_error("-: standard input cannot be mixed with files");
+    std::string kernel = values["kernel"].as<std::string>();
+    options.kernel = bounce_kernel_find(kernel.c_str());
+    if (!options.kernel)
+        throw refused_error("--kernel " + kernel + ": not known; there are " + names_of_kernels());
+    if (values.count("swiotlb")) {
+        bounce_boot boot = {};
+        if (bounce_boot_parse(values["swiotlb"].as<std::string>().c_str(), &boot, &error))
+            throw refused_error(std::string("--swiotlb: ") + error.text);
+        options.boot = boot;
+    }
+    if (values.count("cpus")) {
+        options.cpus = values["cpus"].as<std::uint32_t>();
+        if (options.cpus < 1 || options.cpus > BOUNCE_MAX_CPUS)
+            throw refused_error("--cpus " + std::to_string(options.cpus) + ": 1 to " +
+                                std::to_string(BOUNCE_MAX_CPUS) + " was expected");
+    }
+    if (values.count("pool-start")) {
+        options.start = parse_hex(values["pool-start"].as<std::string>(), "--pool-start");
+        if (options.start == 0 || options.start % 4096 || options.start > INT64_MAX)
+            throw refused_error("--pool-start: a page-aligned address below 2^63 was expected");
+    }
+    if (values.count("device"))
+        for (const std::string &text : values["device"].as<std::vector<std::string>>())
+            options.devices.push_back(parse_device(text));
+    std::string format = values["format"].as<std::string>();
+    if (format != "auto") {
+        options.trace.format = bounce_format_find(format.c_str());
+        if (!options.trace.format)
+            throw refused_error("--format " + format +
+                                ": not known; `bouncesim list formats` shows what is read");
+    }
+    options.trace.skip_malformed = values.count("skip-malformed") > 0;
+    options.quiet = values.count("quiet") > 0;
+    return options;
+}
+
+std::vector<std::uint64_t> parse_list(const std::string &text, const char *option, bool as_slots,
+                                      std::uint64_t most) {
+    auto refuse = [&](const std::string &item) -> refused_error {
+        return refused_error(std::string(option) + " " + text + ": '" + item +
+                             "' is not a number from 1 to " + std::to_string(most) +
+                             "; write 512,1024 or 512..32768 (powers of two)");
+    };
+    auto number = [&](std::string item) {
+        std::string whole = item;
+        unsigned shift = 0;
+        if (as_slots && !item.empty()) {
+            std::size_t unit = std::string("KMG").find(static_cast<char>(std::toupper(item.back())));
+            if (unit != std::string::npos) {
+                shift = 10 * static_cast<unsigned>(unit + 1);
+                item.pop_back();
+            }
+        }
+        std::uint64_t value = 0;
+        auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), value);
+        if (error != std::errc() || end != item.data() + item.size() || value > (most << 11) >> shift)
+            throw refuse(whole);
+        if (shift)
+            value = (value << shift) >> BOUNCE_SLOT_SHIFT;
+        if (value == 0 || value > most)
+            throw refuse(whole);
+        return value;
+    };
+    std::vector<std::uint64_t> list;
+    std::istringstream rest(text);
+    for (std::string item; std::getline(rest, item, ',');) {
+        std::size_t dots = item.find("..");
+        if (dots == std::string::npos) {
+            list.push_back(number(item));
+            continue;
+        }
+        std::uint64_t low = number(item.substr(0, dots)), high = number(item.substr(dots + 2));
+        if (low > high)
+            throw refuse(item);
+        for (std::uint64_t value = low; value <= high; value *= 2)
+            list.push_back(value);
+    }
+    if (list.empty())
+        throw refuse("");
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+    return list;
+}
+
+} // namespace bouncesim

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all simulating commands share: parsing, --help, and the options of a simulation.
+#pragma once
+
+#include "commands.hpp"
+
+#include "bounce/boot.h"
+#include "bounce/kernels.h"
+#include "bounce/trace.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/program_options.hpp>
+
+namespace bouncesim {
+
+// One --device NAME:key=value[,key=value]: what the trace does not tell of a device.
+struct device_setting {
+    std::string name; // "*": every device
+    std::optional<std::uint64_t> dma_mask;
+    std::optional<std::uint64_t> seg_boundary;
+    std::optional<std::uint32_t> min_align_mask;
+};
+
+struct simulation_options {
+    std::vector<std::string> traces;
+    const bounce_kernel *kernel = nullptr;
+    std::optional<bounce_boot> boot; // as given with --swiotlb
+    std::uint32_t cpus = 0;          // 0: from the trace
+    std::uint64_t start = 0;         // 0: from the trace
+    std::vector<device_setting> devices;
+    bounce_trace_options trace = {};
+    bool quiet = false;
+};
+
+namespace po = boost::program_options;
+
+// Parses `args` against `visible` (plus the hidden positional list `positional`, at most
+// `max_positional`, -1 for any number). Prints --help and returns false when that was asked for.
+// Throws refused_error with one line for everything that is wrong.
+bool parse_options(const arguments &args, const char *usage, const po::options_description &visible,
+                   const char *positional, int max_positional, po::variables_map &values);
+
+// The options of simulation_options, to be added to a command's own.
+po::options_description simulation_option_table();
+simulation_options read_simulation_options(const po::variables_map &values);
+
+// "1", "4,8", "512..32768" (powers of two between), sizes with K, M, G taken as slots when
+// `as_slots`. Throws refused_error naming the option.
+std::vector<std::uint64_t> parse_list(const std::string &text, const char *option, bool as_slots,
+                                      std::uint64_t most);
+
+} // namespace bouncesim

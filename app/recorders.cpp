@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recorders.hpp"
+
+#include "text.hpp"
+
+#include <charconv>
+#include <new>
+
+namespace bouncesim {
+namespace {
+
+constexpr std::size_t timeline_rows = 2048;
+constexpr std::size_t write_at = 1 << 16;
+
+void add_number(std::string &row, std::uint64_t value, int base = 10) {
+    char digits[24];
+    auto end = std::to_chars(digits, digits + sizeof(digits), value, base).ptr;
+    row.append(digits, static_cast<std::size_t>(end - digits));
+}
+
+// A device name is the trace's text: quoted where it would break a CSV row.
+void add_text(std::string &row, const char *text) {
+    std::string_view view = text;
+    if (view.find_first_of(",\"\n") == std::string_view::npos) {
+        row += view;
+        return;
+    }
+    row += '"';
+    for (char c : view)
+        row += c == '"' ? std::string("\"\"") : std::string(1, c);
+    row += '"';
+}
+
+} // namespace
+
+recorders::recorders(const names &wanted, const bounce_replay_config &config)
+    : nslabs_(config.pool.nslabs), timeline_(nullptr, bounce_timeline_destroy) {
+    if (!wanted.mappings.empty()) {
+        mappings_.emplace(wanted.mappings);
+        rows_ = "id,time_ns,cpu,device,orig_addr,size,dir,tlb_addr,slots,probes,locks,outcome\n";
+    }
+    if (!wanted.fulls.empty()) {
+        fulls_.emplace(wanted.fulls);
+        fulls_->write("id,time_ns,cpu,device,orig_addr,size,alloc_size,slots_needed,cause,nslabs,"
+                      "used,free,best_area_free,largest_run\n");
+    }
+    if (!wanted.timeline.empty()) {
+        timeline_file_.emplace(wanted.timeline);
+        timeline_.reset(bounce_timeline_create(timeline_rows,
+                                               config.pool.nslabs ? config.pool.nareas : 0));
+        if (!timeline_)
+            throw std::bad_alloc();
+    }
+}
+
+recorders::~recorders() = default;
+
+bounce_replay_hooks recorders::hooks() {
+    bounce_replay_hooks hooks = {};
+    hooks.context = this;
+    if (mappings_)
+        hooks.mapped = on_mapped;
+    if (fulls_ || timeline_)
+        hooks.full = on_full;
+    if (timeline_)
+        hooks.changed = on_changed;
+    return hooks;
+}
+
+void recorders::on_mapped(void *self, const bounce_event *event, const bounce_map_result *result) {
+    static_cast<recorders *>(self)->add_mapping(*event, *result);
+}
+
+void recorders::add_mapping(const bounce_event &event, const bounce_map_result &result) {
+    add_number(rows_, event.id);
+    rows_ += ',';
+    add_number(rows_, event.time_ns);
+    rows_ += ',';
+    add_number(rows_, event.cpu);
+    rows_ += ',';
+    add_text(rows_, devices_[event.device].name);
+    rows_ += ',';
+    add_number(rows_, event.orig_addr, 16);
+    rows_ += ',';
+    add_number(rows_, event.size);
+    rows_ += ',';
+    rows_ += bounce_dir_name(static_cast<bounce_dir>(event.dir));
+    rows_ += ',';
+    if (result.outcome == BOUNCE_MAP_OK)
+        add_number(rows_, result.tlb_addr, 16);
+    rows_ += ',';
+    add_number(rows_, result.slots);
+    rows_ += ',';
+    add_number(rows_, result.probes);
+    rows_ += ',';
+    add_number(rows_, result.locks);
+    rows_ += ',';
+    rows_ += bounce_outcome_name(result.outcome);
+    rows_ += '\n';
+    if (rows_.size() >= write_at) {
+        mappings_->write(rows_);
+        rows_.clear();
+    }
+}
+
+void recorders::on_full(void *self, const bounce_event *event, const bounce_map_result *result,
+                        const bounce_pressure *pressure) {
+    auto *r = static_cast<recorders *>(self);
+    if (r->timeline_)
+        bounce_timeline_note_full(r->timeline_.get(), event->time_ns, pressure->cause);
+    if (!r->fulls_)
+        return;
+    std::string row;
+    auto number = [&](std::uint64_t value, char after = ',', int base = 10) {
+        add_number(row, value, base);
+        row += after;
+    };
+    number(event->id);
+    number(event->time_ns);
+    number(event->cpu);
+    add_text(row, r->devices_[event->device].name);
+    row += ',';
+    number(event->orig_addr, ',', 16);
+    number(event->size);
+    number(result->alloc_size);
+    number(pressure->slots_needed);
+    row += bounce_cause_name(pressure->cause);
+    row += ',';
+    number(pressure->nslabs);
+    number(pressure->nslabs - pressure->free);
+    number(pressure->free);
+    number(pressure->best_area_free);
+    number(pressure->largest_run, '\n');
+    r->fulls_->write(row);
+}
+
+void recorders::on_changed(void *self, const bounce_event *event, const bounce_swiotlb *mem) {
+    bool is_map = event->kind == BOUNCE_EVENT_MAP || event->kind == BOUNCE_EVENT_ALLOC;
+    bounce_timeline_note(static_cast<recorders *>(self)->timeline_.get(), event->time_ns, mem,
+                         is_map);
+}
+
+void recorders::write_timeline() {
+    std::string out = "time_ns,used,used_max,used_hiwater,nslabs,transient_nslabs,"
+                      "free_segments_min,maps";
+    for (int cause = BOUNCE_CAUSE_NO_POOL; cause < BOUNCE_CAUSE_COUNT; cause++)
+        out += std::string(",full_") + bounce_cause_name(static_cast<bounce_cause>(cause));
+    for (std::uint32_t area = 0; area < bounce_timeline_areas(timeline_.get()); area++)
+        out += ",area" + std::to_string(area) + "_used_max";
+    out += '\n';
+    const std::uint32_t *areas = nullptr;
+    for (std::size_t i = 0;
+         const bounce_timeline_row *row = bounce_timeline_get_row(timeline_.get(), i, &areas); i++) {
+        for (std::uint64_t value : {row->time_ns, row->used, row->used_max, row->used_hiwater,
+                                    row->nslabs, row->transient_nslabs, row->free_segments_min}) {
+            add_number(out, value);
+            out += ',';
+        }
+        add_number(out, row->maps);
+        for (int cause = BOUNCE_CAUSE_NO_POOL; cause < BOUNCE_CAUSE_COUNT; cause++) {
+            out += ',';
+            add_number(out, row->full[cause]);
+        }
+        for (std::uint32_t area = 0; area < bounce_timeline_areas(timeline_.get()); area++) {
+            out += ',';
+            add_number(out, areas[area]);
+        }
+        out += '\n';
+    }
+    timeline_file_->write(out);
+}
+
+void recorders::finish() {
+    if (mappings_)
+        mappings_->write(rows_);
+    rows_.clear();
+    if (timeline_file_)
+        write_timeline();
+}
+
+void recorders::commit() {
+    for (std::optional<output_file> *file : {&mappings_, &fulls_, &timeline_file_})
+        if (*file)
+            (*file)->commit();
+}
+
+} // namespace bouncesim

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Row-by-row outputs of a run: --mappings, --fulls and --timeline. They are fed by engine hooks.
+#pragma once
+
+#include "output.hpp"
+
+#include "bounce/replay.h"
+#include "bounce/timeline.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bouncesim {
+
+class recorders {
+  public:
+    // Empty names: not wanted.
+    struct names {
+        std::string mappings, fulls, timeline;
+    };
+    recorders(const names &wanted, const bounce_replay_config &config);
+    ~recorders();
+
+    // The device table may grow while the trace is read: to be set before each batch.
+    void set_devices(const std::vector<bounce_device> &devices) {
+        devices_ = devices.data();
+    }
+    // Hooks into this object; NULL functions where nothing is wanted.
+    bounce_replay_hooks hooks();
+
+    // Writes what is left; files appear under their names with commit().
+    void finish();
+    void commit();
+
+  private:
+    static void on_mapped(void *self, const bounce_event *event, const bounce_map_result *result);
+    static void on_full(void *self, const bounce_event *event, const bounce_map_result *result,
+                        const bounce_pressure *pressure);
+    static void on_changed(void *self, const bounce_event *event, const bounce_swiotlb *mem);
+    void add_mapping(const bounce_event &event, const bounce_map_result &result);
+    void write_timeline();
+
+    const bounce_device *devices_ = nullptr;
+    std::uint64_t nslabs_;
+    std::optional<output_file> mappings_, fulls_, timeline_file_;
+    std::string rows_; // mappings not yet written
+    std::unique_ptr<bounce_timeline, void (*)(bounce_timeline *)> timeline_;
+};
+
+} // namespace bouncesim

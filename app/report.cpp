@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report.hpp"
+
+#include "text.hpp"
+
+namespace bouncesim {
+namespace {
+
+void print(std::string &out, const json::value &value, std::size_t depth) {
+    auto line = [&](std::size_t level) { out += "\n" + std::string(2 * level, ' '); };
+    if (const json::object *object = value.if_object(); object && !object->empty()) {
+        out += "{";
+        bool first = true;
+        for (const auto &item : *object) {
+            out += first ? "" : ",";
+            first = false;
+            line(depth + 1);
+            out += json::serialize(json::string(item.key())) + ": ";
+            print(out, item.value(), depth + 1);
+        }
+        line(depth);
+        out += "}";
+    } else if (const json::array *array = value.if_array(); array && !array->empty()) {
+        out += "[";
+        for (std::size_t i = 0; i < array->size(); i++) {
+            out += i ? "," : "";
+            line(depth + 1);
+            print(out, (*array)[i], depth + 1);
+        }
+        line(depth);
+        out += "]";
+    } else if (const double *number = value.if_double()) {
+        out += fixed(*number, 6);
+    } else {
+        out += json::serialize(value);
+    }
+}
+
+// full_by_cause lives inside events; every other section is an object of its own.
+json::object &section(json::object &stats, const std::string &name) {
+    json::object &parent = name == "full_by_cause" ? stats["events"].as_object() : stats;
+    if (!parent.contains(name))
+        parent[name] = json::object();
+    return parent[name].as_object();
+}
+
+} // namespace
+
+std::string pretty(const json::value &value) {
+    std::string out;
+    print(out, value, 0);
+    return out + "\n";
+}
+
+json::object stats_json(const bounce_stats &stats) {
+    json::object out;
+    for (std::size_t i = 0; const bounce_stat_info *info = bounce_stat_at(i); i++)
+        if (std::string_view(info->section) != "recorded" || stats.recorded_maps_compared)
+            section(out, info->section)[info->name] = bounce_stat_value(&stats, info);
+    section(out, "fragmentation")["external_hiwater"] = stats.fragmentation_external_hiwater;
+    return out;
+}
+
+json::object trace_json(const trace_session &session) {
+    const bounce_trace_counts &c = session.counts();
+    json::object skipped{{"other_events", c.other_events},
+                         {"coherent_events", c.coherent_events},
+                         {"malformed", c.malformed},
+                         {"not_tracked", c.not_tracked}};
+    json::array files;
+    for (const std::string &path : session.options().traces)
+        files.emplace_back(path);
+    return json::object{{"files", files},
+                        {"format", session.format().name},
+                        {"records", c.records},
+                        {"skipped", skipped},
+                        {"unmatched_unmaps", c.unmatched_unmaps},
+                        {"unmatched_syncs", c.unmatched_syncs},
+                        {"implied_unmaps", c.implied_unmaps},
+                        {"lost_events", c.lost_events},
+                        {"failed_lists", c.failed_lists},
+                        {"truncated_lists", c.truncated_lists},
+                        {"time_steps_back", c.time_steps_back},
+                        {"first_ns", c.first_ns},
+                        {"span_ns", c.span_ns},
+                        {"timed", session.timed()}};
+}
+
+json::object config_json(const resolved_config &config, const std::vector<bounce_device> &devices,
+                         const char *engine) {
+    const bounce_swiotlb_config &pool = config.replay.pool;
+    json::array names, inferred;
+    for (const bounce_device &device : devices)
+        names.emplace_back(json::object{{"name", device.name},
+                                        {"dma_mask", hex(device.dma_mask)},
+                                        {"seg_boundary", hex(device.seg_boundary)},
+                                        {"min_align_mask", hex(device.min_align_mask)}});
+    for (const std::string &line : config.inferred)
+        inferred.emplace_back(line);
+    return json::object{{"kernel", pool.kernel->name},
+                        {"engine", engine},
+                        {"nslabs", pool.nslabs},
+                        {"nareas", pool.nareas},
+                        {"cpus", pool.cpus},
+                        {"start", hex(pool.start)},
+                        {"force", config.replay.force},
+                        {"as_recorded", config.as_recorded},
+                        {"devices", names},
+                        {"inferred", inferred}};
+}
+
+} // namespace bouncesim

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Results as JSON: the schema of `--json` and of sweep points.
+#pragma once
+
+#include "session.hpp"
+
+#include "bounce/stats.h"
+
+#include <ostream>
+
+#include <boost/json.hpp>
+
+namespace bouncesim {
+
+namespace json = boost::json;
+
+// The sections of bounce_stats as nested objects; `recorded` only when something was compared.
+json::object stats_json(const bounce_stats &stats);
+json::object trace_json(const trace_session &session);
+json::object config_json(const resolved_config &config, const std::vector<bounce_device> &devices,
+                         const char *engine);
+
+// Indented, keys in their order, a newline at the end.
+std::string pretty(const json::value &value);
+
+} // namespace bouncesim

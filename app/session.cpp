@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session.hpp"
+
+#include "errors.hpp"
+#include "output.hpp"
+#include "text.hpp"
+
+#include <algorithm>
+
+namespace bouncesim {
+
+trace_session::trace_session(const simulation_options &options,
+                             std::shared_ptr<bounce_evidence> evidence)
+    : options_(options), evidence_(std::move(evidence)), second_pass_(evidence_ != nullptr) {
+    bounce_error error = {};
+    input_ = std::make_unique<trace_input>(options_.traces);
+    if (!evidence_)
+        evidence_.reset(bounce_evidence_create(), bounce_evidence_destroy);
+    bounce_input source = input_->as_input();
+    if (bounce_trace_open(&source, &options_.trace, &trace_, &error))
+        throw refused_error(input_->where(error.line) + error.text);
+    try {
+        read_window();
+        resolve();
+    } catch (...) {
+        bounce_trace_close(trace_);
+        throw;
+    }
+}
+
+trace_session::~trace_session() {
+    bounce_trace_close(trace_);
+}
+
+std::size_t trace_session::read_events(std::vector<bounce_event> &into, std::size_t most) {
+    bounce_error error = {};
+    std::size_t got = 0;
+    if (interrupted())
+        throw run_error("interrupted");
+    into.resize(most);
+    bounce_status status = bounce_trace_next(trace_, into.data(), most, &got, &error);
+    into.resize(got);
+    if (status != BOUNCE_OK && status != BOUNCE_END)
+        throw refused_error(input_->where(error.line) + error.text);
+    if (!second_pass_ && !bounce_evidence_add(evidence_.get(), into.data(), got))
+        throw std::bad_alloc();
+    return got;
+}
+
+void trace_session::read_window() {
+    read_events(window_, window_events);
+    if (!window_.empty())
+        return;
+    const bounce_trace_counts &seen = counts();
+    std::string records = with_commas(seen.records);
+    if (seen.records == 0)
+        throw refused_error(input_->where(0) + "no events in it; a recording of the dma and swiotlb "
+                                               "trace events was expected");
+    throw refused_error(input_->where(0) + "none of its " + records +
+                        " events maps a buffer; record the trace events dma:* and swiotlb:*");
+}
+
+void trace_session::update_devices() {
+    std::size_t count = 0;
+    const bounce_device *seen = bounce_trace_devices(trace_, &count);
+    for (std::size_t i = 0; i < count; i++) {
+        bounce_device device = seen[i];
+        if (i == used_masks_.size())
+            used_masks_.push_back(bounce_trace_recorded(trace_)->has_header
+                                      ? device.min_align_mask
+                                      : bounce_evidence_min_align_mask(
+                                            evidence_.get(), static_cast<std::uint16_t>(i)));
+        device.min_align_mask = used_masks_[i];
+        for (const device_setting &setting : options_.devices) {
+            if (setting.name != "*" && setting.name != device.name)
+                continue;
+            device.dma_mask = setting.dma_mask.value_or(device.dma_mask);
+            device.seg_boundary = setting.seg_boundary.value_or(device.seg_boundary);
+            device.min_align_mask = setting.min_align_mask.value_or(device.min_align_mask);
+        }
+        if (i == devices_.size())
+            devices_.push_back(device);
+        else
+            devices_[i] = device;
+    }
+}
+
+std::uint64_t trace_session::start_for(std::uint64_t nslabs) const {
+    const bounce_inference &recorded = config_.recorded;
+    if (options_.start)
+        return options_.start;
+    if (!recorded.start || recorded.nslabs == nslabs)
+        return recorded.start ? recorded.start : bounce_boot_default_start(nslabs);
+    // Firmware and kernel hand memory out from the top: another pool would end where this one did.
+    std::uint64_t end = recorded.start + (recorded.nslabs << BOUNCE_SLOT_SHIFT);
+    std::uint64_t bytes = nslabs << BOUNCE_SLOT_SHIFT;
+    return end > bytes + (1u << 20) ? end - bytes : bounce_boot_default_start(nslabs);
+}
+
+void trace_session::resolve() {
+    const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
+    bounce_infer_given given = {};
+    given.kernel = options_.kernel;
+    given.cpus = options_.cpus ? options_.cpus : header.has_header ? header.cpus : 0;
+    given.start = header.start;
+    given.boot = header.boot;
+    update_devices();
+
+    // The recorded machine first: what the trace tells without the options, then with them.
+    auto infer = [&](bounce_inference &out) {
+        bounce_status status = bounce_infer_pool(evidence_.get(), &given, &header, devices_.data(),
+                                                 window_.data(), window_.size(), &out);
+        if (status == BOUNCE_NO_MEMORY)
+            throw std::bad_alloc();
+    };
+    infer(config_.recorded);
+    if (options_.boot && options_.boot->nslabs && !header.has_header) {
+        bounce_inference asked = {};
+        given.boot = *options_.boot;
+        given.start = options_.start;
+        infer(asked);
+        if (asked.explained >= config_.recorded.explained)
+            config_.recorded = asked;
+    }
+
+    bounce_boot boot = header.has_header ? header.boot : bounce_boot{};
+    const bounce_inference &recorded = config_.recorded;
+    bounce_replay_config &replay = config_.replay;
+    std::uint64_t nslabs = recorded.nslabs;
+    std::uint32_t nareas = recorded.nareas;
+    bool force = header.forced;
+    if (options_.boot) {
+        boot = *options_.boot;
+        force = force || boot.force;
+        config_.no_pool = boot.noforce;
+        if (!boot.nslabs)
+            boot.nslabs = nslabs;
+        bounce_boot_round(&boot, recorded.cpus, &nslabs, &nareas);
+    } else if (options_.cpus && header.has_header) {
+        bounce_boot_round(&boot, options_.cpus, &nslabs, &nareas);
+    }
+    replay.pool.kernel = options_.kernel;
+    replay.pool.nslabs = config_.no_pool ? 0 : nslabs;
+    replay.pool.nareas = nareas;
+    replay.pool.cpus = recorded.cpus;
+    replay.pool.start = start_for(nslabs);
+    replay.force = force && !config_.no_pool;
+    replay.allocator_calls = header.allocator_calls;
+    config_.as_recorded = nslabs == recorded.nslabs && nareas == recorded.nareas &&
+                          replay.pool.start == recorded.start && !config_.no_pool;
+    describe_inference(recorded.tried && recorded.explained * 2 >= recorded.tried);
+}
+
+void trace_session::describe_inference(bool explained) {
+    const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
+    const bounce_inference &recorded = config_.recorded;
+    auto say = [&](const std::string &line) { config_.inferred.push_back(line); };
+    if (header.has_header) {
+        if (!header.timed)
+            say("times: none in the trace, 1 us an operation assumed");
+        return;
+    }
+    std::uint64_t low = 0, high = 0;
+    bool has_addresses = bounce_evidence_range(evidence_.get(), &low, &high);
+    if (!options_.cpus)
+        say(std::to_string(recorded.cpus) + " CPUs, from " +
+            (header.cpus ? "the header" : "the highest CPU seen"));
+    if (has_addresses) {
+        std::string pool = with_commas(recorded.nslabs) + " slots in " +
+                           std::to_string(recorded.nareas) + " areas from 0x" +
+                           hex(recorded.start);
+        if (explained)
+            say("recorded pool: " + pool + ": explains " + with_commas(recorded.explained) +
+                " of the first " + with_commas(recorded.tried) + " addresses" +
+                (recorded.size_is_lower_bound && recorded.size_inferred
+                     ? "; a larger one would as well (--swiotlb says which)"
+                     : ""));
+        else
+            say("recorded pool: " + pool + " assumed: no empty pool explains the addresses (0x" +
+                hex(low) + " to 0x" + hex(high) +
+                "); it was in use when the recording began, or --swiotlb, --cpus or --kernel "
+                "differ");
+    } else {
+        say("recorded pool: no bounce address in the trace; " + with_commas(recorded.nslabs) +
+            " slots assumed");
+    }
+    for (std::size_t i = 0; i < devices_.size(); i++)
+        if (devices_[i].min_align_mask)
+            say(std::string(devices_[i].name) + ": min_align_mask 0x" +
+                hex(devices_[i].min_align_mask) + ", from the addresses");
+    say(std::string("bouncing ") +
+        (header.forced ? "was forced" : "by DMA mask, as recorded; --swiotlb ...,force for all"));
+}
+
+trace_session::batch trace_session::next() {
+    if (window_used_ < window_.size()) {
+        std::size_t at = window_used_;
+        std::size_t count = std::min(window_.size() - at, batch_events);
+        window_used_ += count;
+        return {window_.data() + at, count};
+    }
+    read_events(batch_, batch_events);
+    update_devices();
+    return {batch_.data(), batch_.size()};
+}
+
+bool trace_session::contradicted() const {
+    const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
+    if (header.has_header || second_pass_)
+        return false;
+    for (std::size_t i = 0; i < used_masks_.size(); i++)
+        if (bounce_evidence_min_align_mask(evidence_.get(), static_cast<std::uint16_t>(i)) !=
+            used_masks_[i])
+            return true;
+    std::uint64_t low = 0, high = 0;
+    const bounce_inference &recorded = config_.recorded;
+    return bounce_evidence_range(evidence_.get(), &low, &high) &&
+           (low < recorded.start ||
+            high > recorded.start + (recorded.nslabs << BOUNCE_SLOT_SHIFT));
+}
+
+const bounce_trace_counts &trace_session::counts() const {
+    return *bounce_trace_get_counts(trace_);
+}
+
+const bounce_format &trace_session::format() const {
+    return *bounce_trace_format(trace_);
+}
+
+bool trace_session::timed() const {
+    return bounce_trace_recorded(trace_)->timed;
+}
+
+double trace_session::progress() const {
+    std::uint64_t total = input_->bytes_total();
+    return total ? static_cast<double>(input_->bytes_read()) / static_cast<double>(total) : -1.0;
+}
+
+} // namespace bouncesim

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// A trace opened for simulation: its events, and the configuration that follows from the trace
+// and the options.
+#pragma once
+
+#include "input.hpp"
+#include "options.hpp"
+
+#include "bounce/infer.h"
+#include "bounce/replay.h"
+#include "bounce/trace.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bouncesim {
+
+// The configuration as used, and where it comes from.
+struct resolved_config {
+    bounce_replay_config replay = {};
+    bool no_pool = false;        // swiotlb=noforce
+    bool as_recorded = false;    // the pool is the recorded one
+    bounce_inference recorded = {}; // what the trace tells of its own machine
+    std::vector<std::string> inferred; // one line each, for people
+};
+
+class trace_session {
+  public:
+    // `evidence` of an earlier pass over the same trace, or empty. Throws refused_error.
+    trace_session(const simulation_options &options,
+                  std::shared_ptr<bounce_evidence> evidence = nullptr);
+    trace_session(const trace_session &) = delete;
+    trace_session &operator=(const trace_session &) = delete;
+    ~trace_session();
+
+    const resolved_config &config() const {
+        return config_;
+    }
+
+    // Where a pool of another size than the recorded one lies.
+    std::uint64_t start_for(std::uint64_t nslabs) const;
+
+    // The next events, at most `batch_events`; an empty span at the end. Throws refused_error with
+    // file and line.
+    struct batch {
+        const bounce_event *events;
+        std::size_t count;
+    };
+    batch next();
+
+    // The devices that the events index, with the options and inferences applied.
+    const std::vector<bounce_device> &devices() const {
+        return devices_;
+    }
+
+    // After the last batch: whether the whole trace contradicts what its first events made of the
+    // configuration; a second pass with evidence() settles it if the input is rewindable.
+    bool contradicted() const;
+    bool rewindable() const {
+        return input_->rewindable();
+    }
+    std::shared_ptr<bounce_evidence> evidence() const {
+        return evidence_;
+    }
+
+    const bounce_trace_counts &counts() const;
+    const bounce_format &format() const;
+    bool timed() const;
+    const simulation_options &options() const {
+        return options_;
+    }
+    double progress() const; // 0..1, negative when unknown
+
+    static constexpr std::size_t window_events = 1u << 15;
+    static constexpr std::size_t batch_events = 1u << 12;
+
+  private:
+    void read_window();
+    void resolve();
+    void update_devices();
+    void describe_inference(bool explained);
+    std::size_t read_events(std::vector<bounce_event> &into, std::size_t most);
+
+    simulation_options options_;
+    std::unique_ptr<trace_input> input_;
+    bounce_trace *trace_ = nullptr;
+    std::shared_ptr<bounce_evidence> evidence_;
+    bool second_pass_ = false;
+    std::vector<bounce_event> window_;
+    std::size_t window_used_ = 0;
+    std::vector<bounce_event> batch_;
+    std::vector<bounce_device> devices_;
+    std::vector<std::uint32_t> used_masks_; // min_align_mask as inferred, by device
+    resolved_config config_;
+};
+
+} // namespace bouncesim

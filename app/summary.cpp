@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "summary.hpp"
+
+#include "text.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace bouncesim {
+namespace {
+
+struct cause_row {
+    const char *name;
+    std::uint64_t count;
+    const char *advice; // what to do about it, for the verdict
+};
+
+std::vector<cause_row> causes_by_count(const bounce_stats &s) {
+    std::vector<cause_row> rows = {
+        {"no_pool", s.full_by_cause_no_pool, "there is no pool: look for noforce or iommu= options"},
+        {"oversize", s.full_by_cause_oversize,
+         "no pool size helps: the driver must map smaller pieces (at most 256 KiB, offset included)"},
+        {"exhausted", s.full_by_cause_exhausted, "a larger pool helps: `bouncesim sweep` shows how large"},
+        {"area_limited", s.full_by_cause_area_limited,
+         "room was left in other areas: fewer areas or a larger pool help"},
+        {"fragmented", s.full_by_cause_fragmented,
+         "room was left, but in pieces: a larger pool or smaller mappings help"},
+        {"alignment", s.full_by_cause_alignment,
+         "room was left, but none aligned as asked: min_align_mask, granule or seg_boundary limit it"},
+        {"atomic_pool", s.full_by_cause_atomic_pool,
+         "the atomic pool behind transient buffers was empty: coherent_pool= or a larger first pool"},
+    };
+    std::stable_sort(rows.begin(), rows.end(),
+                     [](const cause_row &a, const cause_row &b) { return a.count > b.count; });
+    while (!rows.empty() && rows.back().count == 0)
+        rows.pop_back();
+    return rows;
+}
+
+void row(std::ostream &out, const char *label, const std::string &text) {
+    std::string left = label;
+    left.resize(15, ' ');
+    out << left << text << '\n';
+}
+
+std::string losses(const bounce_trace_counts &c) {
+    std::string text;
+    auto add = [&](std::uint64_t count, const char *what) {
+        if (count)
+            text += (text.empty() ? "" : ", ") + with_commas(count) + " " + what;
+    };
+    add(c.other_events, "events of other kinds");
+    add(c.coherent_events, "coherent allocations (not from this pool)");
+    add(c.malformed, "malformed lines");
+    add(c.lost_events, "events lost by the recorder");
+    add(c.unmatched_unmaps, "unmaps without a map");
+    add(c.unmatched_syncs, "syncs outside any mapping");
+    add(c.implied_unmaps, "unmaps missing (address given out again)");
+    add(c.not_tracked, "maps beyond the limit of live mappings");
+    add(c.truncated_lists, "scatter lists printed only in part");
+    add(c.time_steps_back, "steps back in time (joined recordings)");
+    return text;
+}
+
+std::string verdict(const trace_session &session, const bounce_stats &s) {
+    std::vector<cause_row> causes = causes_by_count(s);
+    if (s.events_lockups)
+        return "This kernel's search would spin forever " + with_commas(s.events_lockups) +
+               " times: the machine would have locked up.";
+    if (!causes.empty())
+        return with_commas(s.events_full) + " of " + with_commas(s.events_maps) +
+               " maps failed, mostly " + causes[0].name + ": " + causes[0].advice + ".";
+    if (s.events_unreachable)
+        return with_commas(s.events_unreachable) +
+               " maps failed: the pool lies above what the device reaches.";
+    if (!s.events_maps)
+        return "Nothing bounced: every buffer was within reach of its device.";
+    return "No full event: at most " + with_commas(s.swiotlb_used_hiwater) + " of " +
+           with_commas(session.config().replay.pool.nslabs) + " slots were in use.";
+}
+
+} // namespace
+
+std::string causes_text(const bounce_stats &stats) {
+    std::string text;
+    for (const cause_row &cause : causes_by_count(stats))
+        text += (text.empty() ? "" : ", ") + with_commas(cause.count) + " " + cause.name;
+    return text;
+}
+
+void print_summary(std::ostream &out, const trace_session &session, const bounce_stats &s) {
+    const bounce_replay_config &config = session.config().replay;
+    const bounce_trace_counts &c = session.counts();
+    const std::string &first = session.options().traces[0];
+    std::uint64_t bytes = config.pool.nslabs << BOUNCE_SLOT_SHIFT;
+
+    row(out, "trace",
+        (first == "-" ? "standard input" : first) + ": " + session.format().name + ", " +
+            with_commas(c.records) + " records, " +
+            (session.timed() ? time_text(c.span_ns) : "no times") + ", " +
+            std::to_string(session.devices().size()) + " device" +
+            (session.devices().size() == 1 ? "" : "s"));
+    row(out, "pool",
+        config.pool.nslabs ? with_commas(config.pool.nslabs) + " slots (" + bytes_text(bytes) +
+                                 ") in " + std::to_string(config.pool.nareas) + " area" +
+                                 (config.pool.nareas == 1 ? "" : "s") + " at 0x" +
+                                 hex(config.pool.start) + ", " + config.pool.kernel->name +
+                                 (config.force ? ", bouncing forced" : "")
+                           : std::string("none"));
+    row(out, "pressure",
+        "high-water " + with_commas(s.swiotlb_used_hiwater) + " slots (" +
+            percent(static_cast<double>(s.swiotlb_used_hiwater),
+                    static_cast<double>(s.swiotlb_nslabs)) +
+            "), " + with_commas(s.swiotlb_used) + " in use at the end");
+    row(out, "full events",
+        s.events_full ? with_commas(s.events_full) + " of " + with_commas(s.events_maps) +
+                            " maps: " + causes_text(s)
+                      : "none in " + with_commas(s.events_maps) + " maps" +
+                            (s.events_direct_maps
+                                 ? " (" + with_commas(s.events_direct_maps) + " more did not bounce)"
+                                 : ""));
+    row(out, "fragmentation",
+        "at most " + bytes_text(s.fragmentation_internal_bytes_hiwater) +
+            " lost to rounding; at least " + with_commas(s.fragmentation_free_segments_min) +
+            " of " + with_commas(config.pool.nslabs / BOUNCE_SEGMENT_SLOTS) +
+            " slot sets stayed wholly free");
+    row(out, "copies",
+        bytes_text(s.copy_bytes_to_device) + " to devices, " +
+            bytes_text(s.copy_bytes_from_device) + " back, " + with_commas(s.copy_calls) +
+            " copies");
+    row(out, "search",
+        s.events_maps ? fixed(static_cast<double>(s.search_probes) /
+                                  static_cast<double>(s.events_maps),
+                              2) +
+                            " slots looked at a map, at most " + with_commas(s.search_probes_max)
+                      : std::string("-"));
+    if (s.recorded_maps_compared)
+        row(out, "as recorded",
+            with_commas(s.recorded_addresses_equal) + " of " +
+                with_commas(s.recorded_maps_compared) + " maps as in the recording, " +
+                with_commas(s.recorded_full_equal) + " of " +
+                with_commas(s.recorded_full_recorded) + " failures" +
+                (session.config().as_recorded ? "" : " (another pool than recorded)"));
+    if (std::string lost = losses(c); !lost.empty())
+        row(out, "left out", lost);
+    for (const std::string &line : session.config().inferred)
+        row(out, "inferred", line);
+    out << '\n' << verdict(session, s) << '\n';
+}
+
+} // namespace bouncesim

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a person reads in ten seconds.
+#pragma once
+
+#include "session.hpp"
+
+#include "bounce/stats.h"
+
+#include <ostream>
+
+namespace bouncesim {
+
+void print_summary(std::ostream &out, const trace_session &session, const bounce_stats &stats);
+
+// "60 exhausted, 48 fragmented", largest first; empty when there were none.
+std::string causes_text(const bounce_stats &stats);
+
+} // namespace bouncesim
