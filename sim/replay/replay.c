@@ -298,6 +298,11 @@ enum bounce_status bounce_replay_run(struct bounce_replay *replay,
         case BOUNCE_EVENT_SYNC_FOR_DEVICE:
             on_sync(replay, devices, event);
             continue;
+        case BOUNCE_EVENT_RESTART:
+            bounce_swiotlb_restart(replay->dma.mem);
+            for (uint32_t handle = 0; handle < replay->room; handle++)
+                replay->entries[handle].mapping.state = BOUNCE_UNMAPPED;
+            break;
         case BOUNCE_EVENT_WORKER:
             bounce_swiotlb_run_worker(replay->dma.mem);
             break;
@@ -311,6 +316,12 @@ enum bounce_status bounce_replay_run(struct bounce_replay *replay,
 const struct bounce_swiotlb *bounce_replay_mem(const struct bounce_replay *replay)
 {
     return replay->dma.mem;
+}
+
+const struct bounce_mapping *bounce_replay_mapping(const struct bounce_replay *replay,
+                                                   uint32_t handle)
+{
+    return handle < replay->room ? &replay->entries[handle].mapping : NULL;
 }
 
 void bounce_replay_stats(const struct bounce_replay *replay, struct bounce_stats *stats)

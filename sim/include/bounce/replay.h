@@ -48,6 +48,11 @@ BOUNCE_API enum bounce_status bounce_replay_run(struct bounce_replay *replay,
 
 BOUNCE_API const struct bounce_swiotlb *bounce_replay_mem(const struct bounce_replay *replay);
 
+/* The mapping behind a handle as it is now; `state` is BOUNCE_UNMAPPED when there is none. Valid
+ * until the next bounce_replay_run(); NULL for a handle beyond those seen so far. */
+BOUNCE_API const struct bounce_mapping *
+bounce_replay_mapping(const struct bounce_replay *replay, uint32_t handle);
+
 /* Everything counted so far. */
 BOUNCE_API void bounce_replay_stats(const struct bounce_replay *replay,
                                     struct bounce_stats *stats);
