@@ -43,15 +43,25 @@ enum bounce_status pool_create(uint64_t start, uint32_t nslabs, uint32_t nareas,
         pool_destroy(pool);
         return BOUNCE_NO_MEMORY;
     }
-    for (uint32_t s = 0; s < nsets; s++) {
-        uint32_t slots = s + 1 < nsets ? SET_SLOTS : nslabs - s * SET_SLOTS;
-
-        pool->sets[s].free = bits_range(0, slots);
-        pool->max_run[s] = known_run(slots);
-        pool->free_sets += slots == SET_SLOTS;
-    }
+    pool_reset(pool);
     *out = pool;
     return BOUNCE_OK;
+}
+
+void pool_reset(struct pool *pool)
+{
+    uint32_t last = pool->nsets - 1;
+
+    for (uint32_t s = 0; s < pool->nsets; s++) {
+        uint32_t slots = s < last ? SET_SLOTS : pool->nslabs - last * SET_SLOTS;
+
+        pool->sets[s] = (struct slot_set){.free = bits_range(0, slots)};
+        pool->max_run[s] = known_run(slots);
+    }
+    pool->free_sets = pool->nslabs / SET_SLOTS;
+    pool->used = 0;
+    for (uint32_t area = 0; area < pool->nareas; area++)
+        pool->areas[area] = (struct area){0, 0};
 }
 
 void pool_destroy(struct pool *pool)

@@ -69,6 +69,9 @@ struct run_shape {
 enum bounce_status pool_create(uint64_t start, uint32_t nslabs, uint32_t nareas, struct pool **out);
 void pool_destroy(struct pool *pool);
 
+/* All slots free, cursors at 0. */
+void pool_reset(struct pool *pool);
+
 static inline uint32_t pool_area_of(const struct pool *pool, uint32_t slot)
 {
     return pool->nareas == 1 ? 0 : slot >> pool->area_shift;

@@ -241,6 +241,16 @@ struct bounce_copy bounce_swiotlb_sync(const struct bounce_swiotlb *mem,
     return copy;
 }
 
+void bounce_swiotlb_restart(struct bounce_swiotlb *mem)
+{
+    if (!mem->pool)
+        return;
+    pool_reset(mem->pool);
+    mem->counts.used = 0;
+    mem->counts.internal_bytes = 0;
+    mem->counts.free_segments = mem->pool->free_sets;
+}
+
 bool bounce_swiotlb_run_worker(struct bounce_swiotlb *mem)
 {
     (void)mem;

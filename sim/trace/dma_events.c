@@ -7,7 +7,7 @@
 
 /* A duplicate address is either two CPUs' events in the wrong order, which clears up within a few
  * events, or an unmap that was lost. */
-#define LATE_UNMAP_EVENTS 8192u
+#define LATE_UNMAP_EVENTS 512u
 
 struct live {
     uint64_t dma_addr; /* key in `bounced` is its slot, in `direct` the address itself */
@@ -532,6 +532,17 @@ bool dma_events_unmap(struct bounce_trace *trace, struct dma_events *state,
          handle = index_find_next(&state->bounced, handle))
         if (state->live[handle].dma_addr == dma_addr && state->live[handle].list == BOUNCE_NO_LIST)
             break;
+    /* Of two mappings at one address the older one's unmap comes first, unless it was lost. */
+    if (handle != INDEX_NONE && state->live[handle].doubtful_until &&
+        state->live[handle].doubtful_until <= state->events + LATE_UNMAP_EVENTS / 2) {
+        uint32_t younger = index_find_next(&state->bounced, handle);
+
+        if (younger != INDEX_NONE && state->live[younger].dma_addr == dma_addr) {
+            trace->counts.implied_unmaps++;
+            push_unmap(trace, state, handle, event, BOUNCE_EVENT_IMPLIED);
+            handle = younger;
+        }
+    }
     if (handle == INDEX_NONE)
         handle = index_find(&state->direct, dma_addr);
     if (handle == INDEX_NONE || state->live[handle].list != BOUNCE_NO_LIST) {
@@ -639,6 +650,26 @@ void dma_events_settle(struct bounce_trace *trace, struct dma_events *state)
     struct cpu_pending *p = &state->cpus[oldest->cpu];
 
     fail_lists(trace, state, p, oldest->device);
+}
+
+void dma_events_restart(struct bounce_trace *trace, struct dma_events *state, uint64_t time_ns)
+{
+    struct bounce_event *out;
+
+    dma_events_finish(trace, state);
+    index_clear(&state->bounced);
+    index_clear(&state->direct);
+    index_clear(&state->by_orig);
+    state->doubtful_head = state->doubtful_tail = 0;
+    state->nfree = 0;
+    for (uint32_t handle = state->handles; handle-- > 0;) {
+        state->live[handle].how = FREE_HANDLE;
+        state->live[handle].doubtful_until = 0;
+        state->free_handles[state->nfree++] = handle;
+    }
+    out = queue_push(trace);
+    out->kind = BOUNCE_EVENT_RESTART;
+    out->time_ns = time_ns;
 }
 
 void dma_events_finish(struct bounce_trace *trace, struct dma_events *state)

@@ -52,6 +52,9 @@ bool dma_events_unmap_sg(struct bounce_trace *trace, struct dma_events *state,
                          const struct kernel_event *event, const uint64_t *orig_addrs,
                          uint32_t count);
 
+/* Another boot begins: whatever is mapped is gone. */
+void dma_events_restart(struct bounce_trace *trace, struct dma_events *state, uint64_t time_ns);
+
 /* The oldest event of the queue is taken as a failed list now; all of them at the end. */
 void dma_events_settle(struct bounce_trace *trace, struct dma_events *state);
 void dma_events_finish(struct bounce_trace *trace, struct dma_events *state);

@@ -386,6 +386,7 @@ static uint64_t continued_time(struct bounce_trace *trace, uint64_t time_ns)
     } else if (time_ns + STEP_BACK_NS < s->last_ns) {
         trace->counts.time_steps_back++;
         s->base_ns += s->last_ns - time_ns;
+        dma_events_restart(trace, s->dma, trace->counts.span_ns);
     }
     s->last_ns = time_ns;
     time_ns += s->base_ns;

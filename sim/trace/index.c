@@ -17,6 +17,12 @@ void index_free(struct index *index)
     *index = (struct index){0};
 }
 
+void index_clear(struct index *index)
+{
+    for (uint32_t i = 0; i < index->capacity; i++)
+        index->buckets[i] = INDEX_NONE;
+}
+
 static void link_value(struct index *index, uint64_t key, uint32_t value)
 {
     uint32_t bucket = bucket_of(index, key);

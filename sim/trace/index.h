@@ -19,6 +19,7 @@ struct index {
 };
 
 void index_free(struct index *index);
+void index_clear(struct index *index);
 
 /* Adds value under key; a value may be in at most once. Amortised O(1). BOUNCE_NO_MEMORY. */
 enum bounce_status index_insert(struct index *index, uint64_t key, uint32_t value);

@@ -16,7 +16,8 @@ enum bounce_event_kind {
     BOUNCE_EVENT_UNMAP,
     BOUNCE_EVENT_SYNC_FOR_CPU,
     BOUNCE_EVENT_SYNC_FOR_DEVICE,
-    BOUNCE_EVENT_WORKER, /* the queued growth worker runs */
+    BOUNCE_EVENT_WORKER,  /* the queued growth worker runs */
+    BOUNCE_EVENT_RESTART, /* another boot: nothing is mapped, the pool is as new */
 };
 
 /* What the recording says of a map. */

@@ -132,6 +132,10 @@ BOUNCE_API struct bounce_copy bounce_swiotlb_sync(const struct bounce_swiotlb *m
                                                   const struct bounce_device *device,
                                                   uint64_t tlb_addr, uint64_t size);
 
+/* Back to the state after boot: all slots free, cursors at 0. High-water marks and the counts of
+ * probes and locks go on. Linear in the number of slot sets. */
+BOUNCE_API void bounce_swiotlb_restart(struct bounce_swiotlb *mem);
+
 /* The queued growth worker runs now; returns whether there was work for it. */
 BOUNCE_API bool bounce_swiotlb_run_worker(struct bounce_swiotlb *mem);
 

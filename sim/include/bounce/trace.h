@@ -63,7 +63,7 @@ struct bounce_trace_counts {
     uint64_t implied_unmaps;   /* an address was given out again without an unmap in between */
     uint64_t truncated_lists;  /* scatter lists of which the kernel printed 128 entries */
     uint64_t failed_lists;     /* scatter lists that left only swiotlb_bounced events */
-    uint64_t time_steps_back;  /* joined recordings: time was continued */
+    uint64_t time_steps_back;  /* joined recordings: time goes on, the pool is as new */
     uint64_t not_tracked;      /* mappings beyond the live limit: unmaps are missing */
     uint64_t first_ns;         /* time of the first record as recorded */
     uint64_t span_ns;
