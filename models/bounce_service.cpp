@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bounce_service.hpp"
+
+#include "models/mapping_engine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace bouncesim::models {
+namespace {
+
+bool is_device_to_cpu(unsigned dir) {
+    return dir == BOUNCE_FROM_DEVICE || dir == BOUNCE_BIDIRECTIONAL;
+}
+
+} // namespace
+
+bounce_service::bounce_service(const sc_core::sc_module_name &name, const costs &timing,
+                               const bounce_replay_config &pool, const bounce_replay_hooks *hooks)
+    : sc_module(name), calls("calls"), memory("memory"), timing_(timing),
+      replay_(nullptr, bounce_replay_destroy), pool_start_(pool.pool.start) {
+    calls.register_b_transport(this, &bounce_service::b_transport);
+    to_memory_.extension.request = dma_request::copy;
+    if (hooks)
+        hooks_ = *hooks;
+
+    bounce_replay_hooks own = {};
+    own.context = this;
+    own.mapped = on_mapped;
+    own.full = hooks_.full ? on_full : nullptr;
+    own.changed = hooks_.changed ? on_changed : nullptr;
+    bounce_replay *replay;
+    bounce_error error = {};
+    if (bounce_replay_create(&pool, &own, &replay, &error))
+        throw engine_config_error(error.text);
+    replay_.reset(replay);
+
+    uint32_t areas = bounce_swiotlb_nareas(bounce_replay_mem(replay));
+    locks_ = std::make_unique<area_locks>(timing, areas);
+    cache_ = std::make_unique<copy_cache>(timing.cache_bytes, pool.pool.nslabs);
+    area_bytes_ = std::max<uint64_t>(1, (pool.pool.nslabs << BOUNCE_SLOT_SHIFT) / locks_->size());
+}
+
+template <class Hook> void bounce_service::forward(const bounce_event *event, const Hook &hook) {
+    bounce_event seen = *event;
+    seen.handle = current_->trace_handle;
+    seen.list = current_->trace_list;
+    try {
+        hook(&seen);
+    } catch (...) { // not through the core, which is C
+        if (!thrown_)
+            thrown_ = std::current_exception();
+    }
+}
+
+void bounce_service::on_mapped(void *context, const bounce_event *event,
+                               const bounce_map_result *result) {
+    auto &self = *static_cast<bounce_service *>(context);
+    self.pooled_ = true;
+    self.result_ = *result;
+    if (self.hooks_.mapped)
+        self.forward(event, [&](const bounce_event *seen) {
+            self.hooks_.mapped(self.hooks_.context, seen, result);
+        });
+}
+
+void bounce_service::on_full(void *context, const bounce_event *event,
+                             const bounce_map_result *result, const bounce_pressure *pressure) {
+    auto &self = *static_cast<bounce_service *>(context);
+    self.forward(event, [&](const bounce_event *seen) {
+        self.hooks_.full(self.hooks_.context, seen, result, pressure);
+    });
+}
+
+void bounce_service::on_changed(void *context, const bounce_event *event,
+                                const bounce_swiotlb *mem) {
+    auto &self = *static_cast<bounce_service *>(context);
+    self.forward(event, [&](const bounce_event *seen) {
+        self.hooks_.changed(self.hooks_.context, seen, mem);
+    });
+}
+
+const bounce_mapping *bounce_service::mapping(uint32_t handle) const {
+    static const bounce_mapping unmapped = {};
+    const bounce_mapping *found = bounce_replay_mapping(replay_.get(), handle);
+    return found ? found : &unmapped;
+}
+
+uint32_t bounce_service::area_of(uint64_t tlb_addr) const {
+    return static_cast<uint32_t>((tlb_addr - pool_start_) / area_bytes_);
+}
+
+// The core sees the event at its simulated time.
+void bounce_service::run(const operation &op, uint64_t time_ps) {
+    bounce_event event = op.event;
+    event.time_ns = time_ps / 1000;
+    current_ = &op;
+    pooled_ = false;
+    if (bounce_replay_run(replay_.get(), devices_, &event, 1))
+        throw engine_error("out of memory for the mappings of the trace");
+    if (thrown_)
+        std::rethrow_exception(std::exchange(thrown_, nullptr));
+}
+
+void bounce_service::copy(uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps) {
+    bool hot = cache_->touch(tlb_addr, bytes);
+    uint64_t begin_ps = time_ps;
+    uint64_t end_ps = begin_ps + (hot ? timing_.copy_hot : timing_.copy_cold).at(bytes);
+    sc_core::sc_time delay = sc_core::sc_time::from_value(end_ps - now_ps());
+
+    to_memory_.payload.set_address(tlb_addr);
+    to_memory_.payload.set_data_length(
+        static_cast<unsigned>(std::min<uint64_t>(bytes, UINT32_MAX)));
+    memory->b_transport(to_memory_.payload, delay);
+    time_ps = now_ps() + delay.value();
+    copies_[hot]++;
+    copy_ps_ += static_cast<double>(time_ps - begin_ps);
+}
+
+// Areas are searched from the CPU's own on. The core counts the probes of the whole search: with
+// more than one area they are shared out evenly.
+void bounce_service::map(dma_extension &ext, uint64_t &time_ps) {
+    const bounce_event &event = ext.op->event;
+    run(*ext.op, time_ps);
+    if (pooled_) {
+        for (uint32_t i = 0; i < result_.locks; i++) {
+            uint64_t probes = result_.probes / result_.locks;
+            uint64_t work_ps = 0;
+            if (i + 1 == result_.locks) {
+                probes += result_.probes % result_.locks;
+                work_ps = result_.slots * timing_.slot_ps;
+            }
+            time_ps = locks_->hold(event.cpu + i, time_ps, work_ps + probes * timing_.probe_ps);
+        }
+        time_ps += timing_.map_ps;
+        if (result_.outcome == BOUNCE_MAP_OK) {
+            time_ps += timing_.counters_ps;
+            if (event.kind == BOUNCE_EVENT_MAP)
+                copy(result_.tlb_addr, event.size, time_ps);
+        }
+    }
+}
+
+void bounce_service::copy_back(const dma_extension &ext, uint64_t &time_ps) {
+    const bounce_event &event = ext.op->event;
+    const bounce_mapping &mapped = *mapping(event.handle);
+    if (mapped.state == BOUNCE_BOUNCED && is_device_to_cpu(mapped.dir) &&
+        !(event.attrs & BOUNCE_ATTR_SKIP_CPU_SYNC))
+        copy(mapped.dma_addr, mapped.size, time_ps);
+}
+
+void bounce_service::unmap(dma_extension &ext, uint64_t &time_ps) {
+    const bounce_mapping was = *mapping(ext.op->event.handle);
+    run(*ext.op, time_ps);
+    pooled_ = was.state == BOUNCE_BOUNCED || was.state == BOUNCE_COHERENT;
+    if (!pooled_)
+        return;
+    time_ps = locks_->hold(area_of(was.dma_addr), time_ps, was.slots * timing_.slot_ps);
+    time_ps += timing_.unmap_ps + timing_.counters_ps;
+}
+
+void bounce_service::sync(dma_extension &ext, uint64_t &time_ps) {
+    const bounce_event &event = ext.op->event;
+    const bounce_mapping mapped = *mapping(event.handle);
+    bool for_cpu = event.kind == BOUNCE_EVENT_SYNC_FOR_CPU;
+    bool pooled = mapped.state == BOUNCE_BOUNCED;
+    uint64_t bytes = 0;
+    if (pooled) {
+        if (for_cpu ? is_device_to_cpu(mapped.dir)
+                    : mapped.dir == BOUNCE_TO_DEVICE || mapped.dir == BOUNCE_BIDIRECTIONAL)
+            bytes = bounce_swiotlb_sync(bounce_replay_mem(replay_.get()), &devices_[event.device],
+                                        mapped.dma_addr + event.offset, event.size)
+                        .bytes;
+    }
+    run(*ext.op, time_ps);
+    pooled_ = pooled;
+    if (pooled)
+        time_ps += timing_.sync_ps;
+    if (bytes)
+        copy(mapped.dma_addr, bytes, time_ps);
+}
+
+void bounce_service::b_transport(int, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
+    dma_extension &ext = *payload.get_extension<dma_extension>();
+    uint64_t time_ps = now_ps() + delay.value();
+
+    if (ext.request == dma_request::copy_back) {
+        copy_back(ext, time_ps);
+    } else {
+        switch (static_cast<bounce_event_kind>(ext.op->event.kind)) {
+        case BOUNCE_EVENT_MAP:
+        case BOUNCE_EVENT_ALLOC:
+            map(ext, time_ps);
+            break;
+        case BOUNCE_EVENT_UNMAP:
+            unmap(ext, time_ps);
+            break;
+        case BOUNCE_EVENT_SYNC_FOR_CPU:
+        case BOUNCE_EVENT_SYNC_FOR_DEVICE:
+            sync(ext, time_ps);
+            break;
+        case BOUNCE_EVENT_WORKER:
+        case BOUNCE_EVENT_RESTART:
+            run(*ext.op, time_ps);
+            break;
+        }
+        const bounce_mapping &mapped = *mapping(ext.op->event.handle);
+        ext.pooled = pooled_;
+        ext.mapped = mapped.state != BOUNCE_UNMAPPED;
+        ext.dir = mapped.dir;
+        ext.dma_addr = mapped.dma_addr;
+    }
+    delay = sc_core::sc_time::from_value(time_ps - now_ps());
+    payload.set_response_status(tlm::TLM_OK_RESPONSE);
+}
+
+} // namespace bouncesim::models

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The DMA layer and swiotlb: owns the pool, applies events to it through the C core, and says how
+// long they take.
+#pragma once
+
+#include "area_locks.hpp"
+#include "copy_cache.hpp"
+#include "dma_extension.hpp"
+#include "models/costs.hpp"
+
+#include "bounce/replay.h"
+
+#include <systemc>
+#include <tlm>
+#include <tlm_utils/multi_passthrough_target_socket.h>
+#include <tlm_utils/simple_initiator_socket.h>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+
+namespace bouncesim::models {
+
+class bounce_service : public sc_core::sc_module {
+  public:
+    tlm_utils::multi_passthrough_target_socket<bounce_service> calls;
+    tlm_utils::simple_initiator_socket<bounce_service> memory;
+
+    // engine_config_error for a pool that the core refuses. `hooks` may be null.
+    bounce_service(const sc_core::sc_module_name &name, const costs &timing,
+                   const bounce_replay_config &pool, const bounce_replay_hooks *hooks);
+
+    // The table that events index from now on.
+    void set_devices(const bounce_device *devices) {
+        devices_ = devices;
+    }
+
+    const bounce_replay *replay() const {
+        return replay_.get();
+    }
+    const area_locks &locks() const {
+        return *locks_;
+    }
+    double copy_ps() const {
+        return copy_ps_;
+    }
+    uint64_t copies(bool hot) const {
+        return copies_[hot];
+    }
+
+  private:
+    void b_transport(int initiator, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
+    void map(dma_extension &ext, uint64_t &time_ps);
+    void unmap(dma_extension &ext, uint64_t &time_ps);
+    void sync(dma_extension &ext, uint64_t &time_ps);
+    void copy_back(const dma_extension &ext, uint64_t &time_ps);
+    void copy(uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps);
+    void run(const operation &op, uint64_t time_ps);
+    const bounce_mapping *mapping(uint32_t handle) const;
+    uint32_t area_of(uint64_t tlb_addr) const;
+
+    static void on_mapped(void *context, const bounce_event *event,
+                          const bounce_map_result *result);
+    static void on_full(void *context, const bounce_event *event, const bounce_map_result *result,
+                        const bounce_pressure *pressure);
+    static void on_changed(void *context, const bounce_event *event, const bounce_swiotlb *mem);
+    // Calls the user's hook with the handles that the trace uses; keeps what it throws.
+    template <class Hook> void forward(const bounce_event *event, const Hook &hook);
+
+    const costs &timing_;
+    bounce_replay_hooks hooks_ = {};
+    std::unique_ptr<bounce_replay, void (*)(bounce_replay *)> replay_;
+    std::unique_ptr<area_locks> locks_;
+    std::unique_ptr<copy_cache> cache_;
+    uint64_t pool_start_;
+    uint64_t area_bytes_;
+    dma_transaction to_memory_;
+
+    const bounce_device *devices_ = nullptr;
+    const operation *current_ = nullptr; // what the core is at
+    bool pooled_ = false;
+    bounce_map_result result_ = {};
+    std::exception_ptr thrown_;
+    double copy_ps_ = 0;
+    uint64_t copies_[2] = {}; // cold, hot
+};
+
+} // namespace bouncesim::models

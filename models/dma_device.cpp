@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dma_device.hpp"
+
+#include <algorithm>
+
+namespace bouncesim::models {
+
+dma_device::dma_device(const sc_core::sc_module_name &name, const costs &timing)
+    : sc_module(name), doorbell("doorbell"), bus("bus"), timing_(timing), link_free_at_ps_(64) {
+    doorbell.register_b_transport(this, &dma_device::b_transport);
+    to_memory_.extension.request = dma_request::transfer;
+}
+
+// Its last byte has arrived at the time returned; the link is free for the next one earlier, when
+// the bytes have left it.
+uint64_t dma_device::transfer(const bounce_event &event, uint64_t address, bool read,
+                              uint64_t start_ps) {
+    uint64_t bytes = std::min(event.size, cost_curve::limit);
+    uint64_t per_kib = read ? timing_.bus_read_ps_per_kib : timing_.bus_write_ps_per_kib;
+    uint64_t on_link = bytes / 1024 * per_kib + bytes % 1024 * per_kib / 1024;
+    uint64_t latency = (read ? timing_.bus_read : timing_.bus_write).at(bytes);
+    uint64_t &free_at = link_free_at_ps_[event.device];
+
+    uint64_t begin = std::max(start_ps, free_at);
+    free_at = begin + on_link;
+    to_memory_.payload.set_address(address);
+    to_memory_.payload.set_data_length(
+        static_cast<unsigned>(std::min<uint64_t>(bytes, UINT32_MAX)));
+    sc_core::sc_time delay =
+        sc_core::sc_time::from_value(begin + std::max(latency, on_link) - now_ps());
+    bus->b_transport(to_memory_.payload, delay);
+    uint64_t done = now_ps() + delay.value();
+    transfers_++;
+    busy_ps_ += static_cast<double>(done - start_ps);
+    return done;
+}
+
+void dma_device::b_transport(int, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
+    dma_extension &ext = *payload.get_extension<dma_extension>();
+    const bounce_event &event = ext.op->event;
+
+    if (event.device >= link_free_at_ps_.size())
+        link_free_at_ps_.resize(std::size_t{event.device} * 2);
+    ext.done_ps = now_ps() + delay.value();
+    if (ext.dir == BOUNCE_TO_DEVICE || ext.dir == BOUNCE_BIDIRECTIONAL)
+        ext.done_ps = transfer(event, ext.dma_addr, true, ext.done_ps);
+    if (ext.dir == BOUNCE_FROM_DEVICE || ext.dir == BOUNCE_BIDIRECTIONAL)
+        ext.done_ps = transfer(event, ext.dma_addr, false, ext.done_ps);
+    last_done_ps_ = std::max(last_done_ps_, ext.done_ps);
+    payload.set_response_status(tlm::TLM_OK_RESPONSE);
+}
+
+} // namespace bouncesim::models

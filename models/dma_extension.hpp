@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the models say to each other beside address and length. No data moves: every payload has
+// TLM_IGNORE_COMMAND, and the annotated delay is the answer.
+#pragma once
+
+#include "operation.hpp"
+
+#include <systemc>
+#include <tlm>
+
+#include <cstdint>
+
+namespace bouncesim::models {
+
+enum class dma_request : uint8_t {
+    apply,     // CPU to bounce service: do this event; the delay grows by what it takes
+    copy_back, // CPU to bounce service: what an unmap copies before it reaches the pool
+    doorbell,  // CPU to device: the buffer is the device's when the delay is over
+    copy,      // bounce service to memory
+    transfer,  // device to memory
+};
+
+struct dma_extension : tlm::tlm_extension<dma_extension> {
+    // Written by the initiator.
+    dma_request request = dma_request::apply;
+    const operation *op = nullptr; // apply, copy_back, doorbell: valid during the call
+
+    // Written by the bounce service on apply.
+    bool pooled = false; // the event went to the pool: a bounced map, the unmap of one
+    bool mapped = false; // after it there is a mapping, bounced or direct, that a device may use
+    uint8_t dir = BOUNCE_DIR_NONE; // of that mapping, enum bounce_dir
+    uint64_t dma_addr = 0;         // where the device finds it
+
+    // Written by the device on doorbell: simulated time, not a delay, at which it is done.
+    uint64_t done_ps = 0;
+
+    tlm::tlm_extension_base *clone() const override {
+        return new dma_extension(*this);
+    }
+    void copy_from(const tlm::tlm_extension_base &other) override {
+        *this = static_cast<const dma_extension &>(other);
+    }
+};
+
+// A payload with its extension, made once and used again for every transaction of an initiator.
+class dma_transaction {
+  public:
+    dma_transaction() {
+        payload.set_command(tlm::TLM_IGNORE_COMMAND);
+        payload.set_extension(&extension);
+    }
+    dma_transaction(const dma_transaction &) = delete;
+    dma_transaction &operator=(const dma_transaction &) = delete;
+    ~dma_transaction() {
+        payload.clear_extension(&extension);
+    }
+
+    tlm::tlm_generic_payload payload;
+    dma_extension extension;
+};
+
+inline uint64_t now_ps() {
+    return sc_core::sc_time_stamp().value();
+}
+
+} // namespace bouncesim::models

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mapping_platform.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace bouncesim::models {
+namespace {
+
+double ns(double ps) {
+    return ps / 1000;
+}
+double ns(uint64_t ps) {
+    return static_cast<double>(ps) / 1000;
+}
+
+} // namespace
+
+mapping_platform::mapping_platform(const sc_core::sc_module_name &name, const engine_config &config,
+                                   const bounce_replay_hooks *hooks)
+    : sc_module(name), timing_(config.timing), context_(config.max_pending),
+      memory_("memory", timing_), service_("bounce", timing_, config.replay, hooks),
+      devices_("devices", timing_), player_("player", context_, service_) {
+    service_.memory.bind(memory_.socket);
+    devices_.bus.bind(memory_.socket);
+    for (uint32_t n = 0; n < config.cpus; n++) {
+        cpus_.push_back(std::make_unique<cpu>(("cpu" + std::to_string(n)).c_str(), context_));
+        cpu &made = *cpus_.back();
+        context_.cpus.push_back(&made);
+        player_.cpus.bind(made.work);
+        made.bounce.bind(service_.calls);
+        made.devices.bind(devices_.doorbell);
+    }
+}
+
+void mapping_platform::run(const event_source &source) {
+    player_.set_source(&source);
+    sc_core::sc_start();
+    if (context_.measured.failure)
+        std::rethrow_exception(context_.measured.failure);
+    if (!player_.done() || context_.operations.live())
+        throw engine_error("the models stand still before the end of the trace");
+}
+
+timing_stats mapping_platform::timing() const {
+    const monitor &measured = context_.measured;
+    const area_locks &locks = service_.locks();
+    timing_stats t;
+    uint64_t end_ps = std::max(player_.last_ps(), devices_.last_done_ps());
+
+    for (const std::unique_ptr<cpu> &each : cpus_) {
+        end_ps = std::max(end_ps, each->busy_until_ps());
+        t.cpu_busy_ns += ns(each->busy_ps());
+        t.cpu_busy_max_ns = std::max(t.cpu_busy_max_ns, ns(each->busy_ps()));
+    }
+    t.simulated_ns = ns(end_ps);
+    t.copy_ns = ns(service_.copy_ps());
+    t.copies_hot = service_.copies(true);
+    t.copies_cold = service_.copies(false);
+    t.lock_wait_ns = ns(locks.wait_ps);
+    t.lock_wait_max_ns = ns(locks.wait_max_ps);
+    t.lock_waits = locks.waits;
+    t.dma_ns = ns(devices_.busy_ps());
+    t.dma_transfers = devices_.transfers();
+    t.dma_wait_ns = ns(measured.dma_wait_ps);
+    t.dma_waits = measured.dma_waits;
+    t.lag_max_ns = ns(measured.lag_max_ps);
+#define BOUNCESIM_LATENCY(call)                                                                    \
+    t.call##_mean_ns = ns(measured.call##_ps.mean());                                              \
+    t.call##_p50_ns = ns(measured.call##_ps.percentile(500));                                      \
+    t.call##_p90_ns = ns(measured.call##_ps.percentile(900));                                      \
+    t.call##_p99_ns = ns(measured.call##_ps.percentile(990));                                      \
+    t.call##_p999_ns = ns(measured.call##_ps.percentile(999));                                     \
+    t.call##_max_ns = ns(measured.call##_ps.max())
+    BOUNCESIM_LATENCY(map);
+    BOUNCESIM_LATENCY(unmap);
+#undef BOUNCESIM_LATENCY
+    return t;
+}
+
+} // namespace bouncesim::models

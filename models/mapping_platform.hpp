@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine that mapping-level traces are played on:
+//
+//   trace_player -> cpu[n] -> bounce_service -> memory
+//                       \---> dma_device ------/
+#pragma once
+
+#include "bounce_service.hpp"
+#include "cpu.hpp"
+#include "dma_device.hpp"
+#include "memory.hpp"
+#include "models/mapping_engine.hpp"
+#include "trace_player.hpp"
+
+#include <systemc>
+
+#include <memory>
+#include <vector>
+
+namespace bouncesim::models {
+
+class mapping_platform : public sc_core::sc_module {
+  public:
+    mapping_platform(const sc_core::sc_module_name &name, const engine_config &config,
+                     const bounce_replay_hooks *hooks);
+
+    // Runs SystemC until the trace is played and all is done.
+    void run(const event_source &source);
+
+    const bounce_replay *replay() const {
+        return service_.replay();
+    }
+    timing_stats timing() const;
+
+  private:
+    costs timing_;
+    cpu_context context_;
+    memory memory_;
+    bounce_service service_;
+    dma_device devices_;
+    trace_player player_;
+    std::vector<std::unique_ptr<cpu>> cpus_;
+};
+
+} // namespace bouncesim::models
