@@ -101,6 +101,8 @@ static size_t row_at(struct bounce_timeline *t, uint64_t time_ns, bool *is_new)
     }
     *is_new = true;
     t->rows[t->count] = (struct bounce_timeline_row){.time_ns = start};
+    if (t->count)
+        t->rows[t->count].used_max = t->rows[t->count - 1].used;
     return t->count++;
 }
 
@@ -140,6 +142,7 @@ void bounce_timeline_note_full(struct bounce_timeline *timeline, uint64_t time_n
     if (is_new && index) {
         timeline->rows[index] = timeline->rows[index - 1];
         timeline->rows[index].time_ns = time_ns / timeline->interval_ns * timeline->interval_ns;
+        timeline->rows[index].used_max = timeline->rows[index].used;
         timeline->rows[index].maps = 0;
         memset(timeline->rows[index].full, 0, sizeof(timeline->rows[index].full));
     }
