@@ -3,6 +3,21 @@
 
 #include "swiotlb/bits.h"
 
+#ifdef BITS_ALL
+
+static bits128 set_of(const uint64_t set[2])
+{
+    return bits_pair(set[0], set[1]);
+}
+
+static void put(bits128 set, uint64_t out[2])
+{
+    out[0] = (uint64_t)set;
+    out[1] = (uint64_t)(set >> 64);
+}
+
+#else /* TODO: the representation before BITS_ALL; goes with it */
+
 static struct bits128 set_of(const uint64_t set[2])
 {
     return (struct bits128){{set[0], set[1]}};
@@ -14,6 +29,13 @@ static void put(struct bits128 set, uint64_t out[2])
     out[1] = set.word[1];
 }
 
+static unsigned bits_highest(struct bits128 a)
+{
+    return a.word[1] ? 64 + log2_floor(a.word[1]) : log2_floor(a.word[0]);
+}
+
+#endif
+
 void access_range(unsigned first, unsigned n, uint64_t out[2])
 {
     put(bits_range(first, n), out);
@@ -22,16 +44,6 @@ void access_range(unsigned first, unsigned n, uint64_t out[2])
 void access_run_starts(const uint64_t set[2], unsigned n, uint64_t out[2])
 {
     put(bits_run_starts(set_of(set), n), out);
-}
-
-void access_shift_down(const uint64_t set[2], unsigned s, uint64_t out[2])
-{
-    put(bits_shift_down(set_of(set), s), out);
-}
-
-unsigned access_run_below(const uint64_t set[2], unsigned bit)
-{
-    return bits_run_below(set_of(set), bit);
 }
 
 unsigned access_run_from(const uint64_t set[2], unsigned bit)
@@ -47,6 +59,11 @@ unsigned access_longest_run(const uint64_t set[2])
 unsigned access_lowest(const uint64_t set[2])
 {
     return bits_lowest(set_of(set));
+}
+
+unsigned access_highest(const uint64_t set[2])
+{
+    return bits_highest(set_of(set));
 }
 
 unsigned access_log2_floor(uint64_t value)

@@ -11,11 +11,10 @@ extern "C" {
 
 void access_range(unsigned first, unsigned n, uint64_t out[2]);
 void access_run_starts(const uint64_t set[2], unsigned n, uint64_t out[2]);
-void access_shift_down(const uint64_t set[2], unsigned s, uint64_t out[2]);
-unsigned access_run_below(const uint64_t set[2], unsigned bit);
 unsigned access_run_from(const uint64_t set[2], unsigned bit);
 unsigned access_longest_run(const uint64_t set[2]);
 unsigned access_lowest(const uint64_t set[2]);
+unsigned access_highest(const uint64_t set[2]);
 unsigned access_log2_floor(uint64_t value);
 
 #ifdef __cplusplus

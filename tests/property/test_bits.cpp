@@ -37,13 +37,6 @@ unsigned run_from(const bits &set, unsigned bit) {
     return n;
 }
 
-unsigned run_below(const bits &set, unsigned bit) {
-    unsigned n = 0;
-    while (n < bit && set[bit - 1 - n])
-        n++;
-    return n;
-}
-
 unsigned longest_run(const bits &set) {
     unsigned longest = 0;
     for (unsigned bit = 0; bit < 128; bit++)
@@ -91,22 +84,11 @@ TEST(Bits, Range) {
         }
 }
 
-TEST(Bits, ShiftDown) {
-    for (const bits &set : samples())
-        for (unsigned s : {1u, 2u, 31u, 32u, 63u, 64u}) {
-            words in = words_of(set), out;
-            access_shift_down(in.w, s, out.w);
-            ASSERT_EQ(bits_of(out.w), set >> s) << set << " by " << s;
-        }
-}
-
-TEST(Bits, RunsFromAndBelow) {
+TEST(Bits, RunsFrom) {
     for (const bits &set : samples()) {
         words in = words_of(set);
-        for (unsigned bit = 0; bit <= 128; bit++) {
+        for (unsigned bit = 0; bit < 128; bit++)
             ASSERT_EQ(access_run_from(in.w, bit), run_from(set, bit)) << set << " at " << bit;
-            ASSERT_EQ(access_run_below(in.w, bit), run_below(set, bit)) << set << " at " << bit;
-        }
     }
 }
 
@@ -131,12 +113,16 @@ TEST(Bits, LongestRun) {
     }
 }
 
-TEST(Bits, Lowest) {
+TEST(Bits, LowestAndHighest) {
     for (const bits &set : samples()) {
         if (set.none())
             continue;
         words in = words_of(set);
+        unsigned highest = 127;
+        while (!set[highest])
+            highest--;
         ASSERT_EQ(access_lowest(in.w), set._Find_first()) << set;
+        ASSERT_EQ(access_highest(in.w), highest) << set;
     }
 }
 
