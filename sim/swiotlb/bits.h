@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct bits128 {
-    uint64_t word[2];
-};
+__extension__ typedef unsigned __int128 bits128;
+
+#define BITS_ALL (~(bits128)0)
 
 static inline unsigned log2_floor(uint64_t value) /* value != 0 */
 {
@@ -20,117 +20,81 @@ static inline bool is_power_of_2(uint64_t value)
     return value != 0 && (value & (value - 1)) == 0;
 }
 
-static inline uint64_t ones_below(unsigned n)
+static inline uint64_t ones(unsigned n) /* 1 <= n <= 64 */
 {
-    return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+    return ~UINT64_C(0) >> (64 - n);
+}
+
+static inline bits128 bits_pair(uint64_t low, uint64_t high)
+{
+    return (bits128)high << 64 | low;
+}
+
+static inline bits128 bit_at(unsigned bit) /* bit < 128 */
+{
+    return (bits128)1 << bit;
 }
 
 /* Bits first .. first + n - 1; n >= 1 and the range inside the set. */
-static inline struct bits128 bits_range(unsigned first, unsigned n)
+static inline bits128 bits_range(unsigned first, unsigned n)
 {
-    unsigned end = first + n;
-    struct bits128 r;
-
-    r.word[0] = ones_below(end) & ~ones_below(first);
-    r.word[1] = end > 64 ? ones_below(end - 64) & ~ones_below(first > 64 ? first - 64 : 0) : 0;
-    return r;
+    return BITS_ALL >> (128 - n) << first;
 }
 
-static inline bool bits_any(struct bits128 a)
+static inline unsigned bits_lowest(bits128 a) /* any bit set */
 {
-    return (a.word[0] | a.word[1]) != 0;
+    uint64_t low = (uint64_t)a;
+
+    return low ? (unsigned)__builtin_ctzll(low)
+               : 64u + (unsigned)__builtin_ctzll((uint64_t)(a >> 64));
 }
 
-static inline struct bits128 bits_and(struct bits128 a, struct bits128 b)
+static inline unsigned bits_highest(bits128 a) /* any bit set */
 {
-    return (struct bits128){{a.word[0] & b.word[0], a.word[1] & b.word[1]}};
+    uint64_t high = (uint64_t)(a >> 64);
+
+    return high ? 64u + log2_floor(high) : log2_floor((uint64_t)a);
 }
 
-static inline struct bits128 bits_shift_down(struct bits128 a, unsigned s) /* 1 <= s <= 64 */
+/* Set bits in a row from `bit` (0..127) on. */
+static inline unsigned bits_run_from(bits128 a, unsigned bit)
 {
-    if (s == 64)
-        return (struct bits128){{a.word[1], 0}};
-    return (struct bits128){{(a.word[0] >> s) | (a.word[1] << (64 - s)), a.word[1] >> s}};
-}
+    bits128 clear = ~(a >> bit); /* bits shifted in count as clear */
 
-static inline unsigned bits_lowest(struct bits128 a) /* any bit set */
-{
-    return a.word[0] ? (unsigned)__builtin_ctzll(a.word[0])
-                     : 64u + (unsigned)__builtin_ctzll(a.word[1]);
+    return clear ? bits_lowest(clear) : 128u;
 }
 
 /* Positions from which n (1..128) bits in a row are set: n is doubled up to, not counted up to. */
-static inline struct bits128 bits_run_starts(struct bits128 a, unsigned n)
+static inline bits128 bits_run_starts(bits128 a, unsigned n)
 {
     unsigned have = 1;
 
     while (have < n) {
         unsigned step = have < n - have ? have : n - have;
 
-        a = bits_and(a, bits_shift_down(a, step));
+        a &= a >> step;
         have += step;
     }
     return a;
 }
 
-/* Set bits that follow each other directly below `bit` / from `bit` on. */
-static inline unsigned bits_run_below(struct bits128 a, unsigned bit)
-{
-    if (bit <= 64) {
-        uint64_t clear = bit ? ~a.word[0] << (64 - bit) : 0;
-
-        return bit == 0 ? 0 : clear ? (unsigned)__builtin_clzll(clear) : bit;
-    }
-    uint64_t clear = ~a.word[1] << (128 - bit);
-    if (clear)
-        return (unsigned)__builtin_clzll(clear);
-    clear = ~a.word[0];
-    return bit - 64 + (clear ? (unsigned)__builtin_clzll(clear) : 64);
-}
-
-static inline unsigned bits_run_from(struct bits128 a, unsigned bit) /* bit <= 128 */
-{
-    if (bit >= 128)
-        return 0;
-    if (bit >= 64) {
-        uint64_t clear = ~a.word[1] >> (bit - 64);
-
-        return clear ? (unsigned)__builtin_ctzll(clear) : 128 - bit;
-    }
-    uint64_t clear = ~a.word[0] >> bit;
-    if (clear)
-        return (unsigned)__builtin_ctzll(clear);
-    clear = ~a.word[1];
-    return 64 - bit + (clear ? (unsigned)__builtin_ctzll(clear) : 64);
-}
-
 /* Length of the longest run of set bits. */
-static inline unsigned bits_longest_run(struct bits128 a)
+static inline unsigned bits_longest_run(bits128 a)
 {
-    struct bits128 doubled[8];
+    bits128 doubled[8];
     unsigned top = 0, length;
 
-    if (!bits_any(a))
+    if (!a)
         return 0;
     doubled[0] = a;
-    while (top < 7) {
-        struct bits128 next =
-            bits_and(doubled[top], bits_shift_down(doubled[top], 1u << top));
-
-        if (!bits_any(next))
-            break;
-        doubled[++top] = next;
-    }
+    for (bits128 next; top < 7 && (next = doubled[top] & doubled[top] >> (1u << top)); top++)
+        doubled[top + 1] = next;
     length = 1u << top;
     a = doubled[top];
     while (top-- > 0 && length < 128) {
-        struct bits128 longer = doubled[top];
+        bits128 longer = a & doubled[top] >> length;
 
-        longer = length >= 64 ? bits_shift_down(longer, 64) : bits_shift_down(longer, length);
-        if (length > 64)
-            longer = bits_shift_down(longer, length - 64);
-        longer = bits_and(a, longer);
-        if (bits_any(longer)) {
+        if (longer) {
             a = longer;
             length += 1u << top;
         }

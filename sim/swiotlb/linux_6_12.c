@@ -1,27 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The search of Linux 6.9 and later, read in kernel/dma/swiotlb.c of 6.12.117:
- * swiotlb_tbl_map_single() for the shape, swiotlb_search_pool_area() for the search. */
-#include "policy.h"
+ * swiotlb_tbl_map_single() and swiotlb_alloc() for sizes, swiotlb_search_pool_area() for the
+ * search, swiotlb_find_slots() for the order of areas. */
+#include "linux_6_12.h"
+
+#include "map_slots.h"
 #include "walk.h"
 
-static uint32_t max_u32(uint32_t a, uint32_t b)
+#define max_u32(a, b) ((a) > (b) ? (a) : (b))
+
+static inline void describe(const struct bounce_map_request *request, bool alloc,
+                            struct slot_request *slots)
 {
-    return a > b ? a : b;
+    uint32_t align = request->alloc_align_mask;
+    uint32_t offset;
+
+    slots->boundary_mask = request->device->seg_boundary;
+    slots->min_align_mask = request->device->min_align_mask;
+    if (alloc) {
+        request_describe_alloc(request, slots);
+        return;
+    }
+    offset = (uint32_t)request->orig_addr & slots->min_align_mask & (align | (SLOT_SIZE - 1));
+    slots->orig_addr = request->orig_addr;
+    slots->alloc_align_mask = align;
+    slots->alloc_size = (request->size + offset + align) & ~(uint64_t)align;
+    slots->nslots = request_nslots(slots->alloc_size);
+    slots->pad_slots = offset >> BOUNCE_SLOT_SHIFT;
+    slots->offset = offset & (SLOT_SIZE - 1);
 }
 
-static void shape(const struct bounce_map_request *request, struct slot_request *slots)
+void linux_6_12_describe(const struct bounce_map_request *request, bool alloc,
+                         struct slot_request *slots)
 {
-    uint32_t align = slots->alloc_align_mask;
-    uint32_t offset =
-        (uint32_t)slots->orig_addr & slots->min_align_mask & (align | (SLOT_SIZE - 1));
-    uint64_t size = request->size + offset;
-
-    slots->alloc_size = (size + align) & ~(uint64_t)align;
-    slots->pad_slots = (uint16_t)(offset >> BOUNCE_SLOT_SHIFT);
-    slots->offset = (uint16_t)(offset & (SLOT_SIZE - 1));
+    describe(request, alloc, slots);
 }
 
-/* What is fixed for one request in one pool. */
+/* What is fixed for one request in one area. */
 struct search {
     struct walk walk;
     struct run_shape run;
@@ -31,18 +46,18 @@ struct search {
     uint32_t keep_value; /* and what they must be */
 };
 
-static void prepare(const struct pool *pool, uint32_t area, const struct slot_request *slots,
-                    struct search *s)
+static inline void prepare(const struct pool *pool, uint32_t area,
+                           const struct slot_request *slots, struct search *s)
 {
     uint32_t align = slots->alloc_align_mask;
     uint32_t keep = slots->min_align_mask;
     uint64_t base = (pool->start & slots->boundary_mask) >> BOUNCE_SLOT_SHIFT;
     uint64_t boundary_slots = (slots->boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
-    uint32_t period;
 
-    if (!align && !keep && slots->alloc_size >= PAGE_SIZE_4K)
-        align = PAGE_SIZE_4K - 1;
+    /* No branch: whether a request is that large is as good as random. */
     align |= SLOT_SIZE - 1;
+    align |= (uint32_t)(!slots->alloc_align_mask & !keep & (slots->alloc_size >= PAGE_SIZE_4K)) *
+             (PAGE_SIZE_4K - 1);
     keep &= ~align;
     s->walk.stride = (max_u32(align, keep) >> BOUNCE_SLOT_SHIFT) + 1;
     if (!slots->orig_addr)
@@ -51,28 +66,26 @@ static void prepare(const struct pool *pool, uint32_t area, const struct slot_re
     s->keep = keep >> BOUNCE_SLOT_SHIFT;
     s->keep_value = (uint32_t)(slots->orig_addr >> BOUNCE_SLOT_SHIFT) & s->keep;
     s->dma_base = base + (uint64_t)area * pool->area_nslabs;
-    period = (s->align | s->keep) + 1;
-    s->walk.period = period;
-    s->walk.residue = (uint32_t)(s->keep_value - s->dma_base) & (period - 1);
     s->run.nslots = slots->nslots;
-    s->run.period = period;
-    s->run.residue = s->walk.residue;
-    /* The whole pool lies between two boundaries as a rule: then no run can span one. */
+    s->run.period = s->walk.period = (s->align | s->keep) + 1;
+    s->run.residue = s->walk.residue =
+        (uint32_t)(s->keep_value - s->dma_base) & (s->run.period - 1);
+    /* The whole area lies between two boundaries as a rule: then no run can span one. */
     s->run.phase = s->dma_base & (boundary_slots - 1);
     s->run.boundary_slots =
         s->run.phase + pool->area_nslabs <= boundary_slots ? 0 : boundary_slots;
 }
 
-static bool spans_boundary(const struct search *s, uint32_t index, uint32_t nslots)
+static inline bool spans_boundary(const struct run_shape *run, uint32_t index)
 {
-    uint64_t at = (s->run.phase + index) & (s->run.boundary_slots - 1);
+    uint64_t at = (run->phase + index) & (run->boundary_slots - 1);
 
-    return s->run.boundary_slots && at + nslots > s->run.boundary_slots;
+    return run->boundary_slots && at + run->nslots > run->boundary_slots;
 }
 
 /* Candidate by candidate, for the rare masks whose aligned slots do not repeat within a slot set or
  * that the stride jumps over (an original address of 0 with a large min_align_mask). */
-static uint32_t search_step_by_step(const struct pool *pool, uint32_t area, uint32_t nslots,
+static uint32_t search_step_by_step(const struct pool *pool, uint32_t area,
                                     const struct search *s, uint64_t *probes)
 {
     uint32_t index = pool->areas[area].index;
@@ -84,8 +97,8 @@ static uint32_t search_step_by_step(const struct pool *pool, uint32_t area, uint
 
         ++*probes;
         if (!(address & s->align) && (address & s->keep) == s->keep_value) {
-            if (!spans_boundary(s, index, nslots) &&
-                pool_run_is_free(pool, first + index, nslots))
+            if (!spans_boundary(&s->run, index) &&
+                pool_run_is_free(pool, first + index, s->run.nslots))
                 return index;
             step = s->walk.stride;
         }
@@ -117,28 +130,63 @@ static uint32_t search_by_sets(struct pool *pool, uint32_t area, const struct se
     return index;
 }
 
-static void search_area(struct pool *pool, uint32_t area, const struct slot_request *slots,
-                        struct slot_found *found)
+static inline void take_found(struct pool *pool, uint32_t area, uint32_t index, uint32_t nslots,
+                              struct slot_found *found)
+{
+    found->pool = pool;
+    found->area = area;
+    found->slot = area * pool->area_nslabs + index;
+    found->next = index + nslots < pool->area_nslabs ? index + nslots : 0;
+}
+
+static inline void search_area(struct pool *pool, uint32_t area, const struct slot_request *slots,
+                               struct slot_found *found)
 {
     struct search s;
     uint32_t index;
 
+    found->locks++;
     if (slots->nslots > pool->area_nslabs - pool->areas[area].used)
         return;
     prepare(pool, area, slots, &s);
-    if (s.walk.period > BOUNCE_SEGMENT_SLOTS || s.walk.stride > s.walk.period)
-        index = search_step_by_step(pool, area, slots->nslots, &s, &found->probes);
+    if (s.walk.period > SET_SLOTS || s.walk.stride > s.walk.period)
+        index = search_step_by_step(pool, area, &s, &found->probes);
     else
         index = search_by_sets(pool, area, &s, &found->probes);
-    if (index == NO_SLOT)
-        return;
-    found->pool = pool;
-    found->slot = area * pool->area_nslabs + index;
-    found->next = index + slots->nslots < pool->area_nslabs ? index + slots->nslots : 0;
+    if (index != NO_SLOT)
+        take_found(pool, area, index, slots->nslots, found);
 }
 
-static void run_shape(const struct pool *pool, uint32_t area, const struct slot_request *slots,
-                      struct run_shape *run)
+/* Most searches end at the first aligned slot from the own area's cursor on: that one is tried
+ * before anything is set up for a longer search. Changes nothing when it does not serve. */
+static inline bool search_at_cursor(struct pool *pool, uint32_t area,
+                                    const struct slot_request *slots, struct slot_found *found)
+{
+    uint32_t cursor = pool->areas[area].index, index;
+    struct search s;
+
+    if (slots->nslots > SET_SLOTS)
+        return false;
+    prepare(pool, area, slots, &s);
+    index = (uint32_t)walk_first_aligned(&s.walk, cursor);
+    if (index >= pool->area_nslabs || s.walk.stride > s.walk.period ||
+        spans_boundary(&s.run, index) ||
+        !pool_run_is_free(pool, area * pool->area_nslabs + index, slots->nslots))
+        return false;
+    found->locks = 1;
+    found->probes = index - cursor + 1;
+    take_found(pool, area, index, slots->nslots, found);
+    return true;
+}
+
+void linux_6_12_search_area(struct pool *pool, uint32_t area, const struct slot_request *slots,
+                            struct slot_found *found)
+{
+    search_area(pool, area, slots, found);
+}
+
+void linux_6_12_run_shape(const struct pool *pool, uint32_t area, const struct slot_request *slots,
+                          struct run_shape *run)
 {
     struct search s;
 
@@ -146,8 +194,46 @@ static void run_shape(const struct pool *pool, uint32_t area, const struct slot_
     *run = s.run;
 }
 
+static inline void find(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                        const struct slot_request *slots, struct slot_found *found)
+{
+    struct pool *pool = mem->pool;
+    uint32_t start = request->cpu & (pool->nareas - 1), area = start;
+
+    do {
+        search_area(pool, area, slots, found);
+        if (found->slot != NO_SLOT)
+            return;
+        area = (area + 1) & (pool->nareas - 1);
+    } while (area != start);
+}
+
+static __attribute__((noinline)) void
+map_searching(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
+              struct bounce_map_result *result)
+{
+    map_slots(mem, request, alloc, result, describe, find);
+}
+
+static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
+                struct bounce_map_result *result)
+{
+    struct pool *pool = mem->pool;
+    struct slot_request slots;
+    struct slot_found found;
+
+    if (pool) {
+        describe(request, alloc, &slots);
+        if (search_at_cursor(pool, request->cpu & (pool->nareas - 1), &slots, &found)) {
+            map_found(mem, request, alloc, &slots, &found, result);
+            return;
+        }
+    }
+    map_searching(mem, request, alloc, result);
+}
+
 const struct bounce_policy policy_linux_6_12 = {
-    .shape = shape,
-    .run_shape = run_shape,
-    .search_area = search_area,
+    .map = map,
+    .describe = linux_6_12_describe,
+    .run_shape = linux_6_12_run_shape,
 };

@@ -9,41 +9,43 @@
 
 /* One request, as the search of a generation sees it. */
 struct slot_request {
-    uint64_t orig_addr; /* 0 also for coherent allocations: no address bits to keep then */
+    uint64_t orig_addr; /* 0 for coherent allocations: no address bits to keep then */
     uint64_t alloc_size;
+    uint64_t boundary_mask;
     uint32_t nslots;
     uint32_t alloc_align_mask;
     uint32_t min_align_mask;
-    uint64_t boundary_mask;
-    uint64_t dma_mask;
-    uint32_t cpu;
-    uint16_t pad_slots; /* slots before the returned address's own */
-    uint16_t offset;    /* of the returned address in its slot */
-    bool has_orig;
+    uint32_t pad_slots; /* slots before the one that holds the returned address */
+    uint32_t offset;    /* of the returned address in that slot */
 };
 
 struct slot_found {
+    uint64_t probes;
     struct pool *pool;
     uint32_t slot; /* NO_SLOT: nothing */
+    uint32_t area;
     uint32_t next; /* the area's cursor after it, relative to the area */
-    uint64_t probes;
     uint32_t locks;
     bool lockup;
+    bool no_pages; /* a transient pool was wanted and the page allocator had none */
 };
 
 struct bounce_policy {
-    /* Sizes, offset and padding of a mapping of request->size bytes. */
-    void (*shape)(const struct bounce_map_request *request, struct slot_request *slots);
-    /* Which starts in `area` would do for the request. */
+    /* A whole request: made of map_slots() in map_slots.h, with the generation's own functions
+     * inlined into it. */
+    void (*map)(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
+                struct bounce_map_result *result);
+    /* The request in the terms of the search: sizes, offset and padding. */
+    void (*describe)(const struct bounce_map_request *request, bool alloc,
+                     struct slot_request *slots);
+    /* Which starts in `area` would do. */
     void (*run_shape)(const struct pool *pool, uint32_t area, const struct slot_request *slots,
                       struct run_shape *run);
-    /* Searches one area; adds to found->probes, sets slot and next on success. */
-    void (*search_area)(struct pool *pool, uint32_t area, const struct slot_request *slots,
-                        struct slot_found *found);
-    bool grows;           /* SWIOTLB_DYNAMIC */
-    bool oversize_early;  /* more than a slot set fails before any area is looked at */
+    bool grows; /* SWIOTLB_DYNAMIC */
 };
 
 extern const struct bounce_policy policy_linux_6_12;
+extern const struct bounce_policy policy_linux_6_12_dynamic;
+extern const struct bounce_policy policy_linux_6_1;
 
 #endif

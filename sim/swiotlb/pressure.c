@@ -1,44 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why a map failed: the questions of enum bounce_cause, asked of the pool as it stands. */
+/* Why a map failed: the questions of enum bounce_cause, asked of the pools as they stand. */
 #include "allocator.h"
+#include "growth.h"
 
 bool allocator_never_fits(const struct bounce_swiotlb *mem, const struct slot_request *slots)
 {
     struct run_shape run;
 
-    if (slots->nslots > BOUNCE_SEGMENT_SLOTS)
+    if (slots->nslots > SET_SLOTS)
         return true;
     if (!mem->pool)
         return false;
     mem->policy->run_shape(mem->pool, 0, slots, &run);
-    return run.period <= BOUNCE_SEGMENT_SLOTS &&
-           run.residue + slots->nslots > BOUNCE_SEGMENT_SLOTS;
+    return run.period <= SET_SLOTS && run.residue + slots->nslots > SET_SLOTS;
 }
 
-static uint32_t most_free_area(const struct pool *pool)
+/* Adds what one pool has to offer. */
+static void look_at(struct pool *pool, struct bounce_pressure *pressure)
 {
-    uint32_t most = 0;
-
+    pressure->free += pool_free(pool);
     for (uint32_t area = 0; area < pool->nareas; area++) {
         uint32_t free = pool->area_nslabs - pool->areas[area].used;
+        uint32_t run = pressure->largest_run < SET_SLOTS ? pool_longest_run(pool, area) : 0;
 
-        if (free > most)
-            most = free;
+        if (free > pressure->best_area_free)
+            pressure->best_area_free = free;
+        if (run > pressure->largest_run)
+            pressure->largest_run = run;
     }
-    return most;
-}
-
-static uint32_t longest_run(struct pool *pool)
-{
-    uint32_t longest = 0;
-
-    for (uint32_t area = 0; area < pool->nareas && longest < BOUNCE_SEGMENT_SLOTS; area++) {
-        uint32_t run = pool_longest_run(pool, area);
-
-        if (run > longest)
-            longest = run;
-    }
-    return longest;
 }
 
 void bounce_swiotlb_pressure(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
@@ -46,18 +35,22 @@ void bounce_swiotlb_pressure(struct bounce_swiotlb *mem, const struct bounce_map
 {
     struct slot_request slots;
 
-    allocator_describe(mem, request, alloc, &slots);
+    mem->policy->describe(request, alloc, &slots);
     *pressure = (struct bounce_pressure){.slots_needed = slots.nslots,
-                                          .nslabs = mem->counts.nslabs};
+                                         .nslabs = mem->counts.nslabs};
     if (!mem->pool) {
         pressure->cause = BOUNCE_CAUSE_NO_POOL;
         return;
     }
-    pressure->free = pool_free(mem->pool);
-    pressure->best_area_free = most_free_area(mem->pool);
-    pressure->largest_run = longest_run(mem->pool);
+    look_at(mem->pool, pressure);
+    for (uint32_t i = 0; mem->growth && i < mem->growth->ngrown; i++)
+        look_at(mem->growth->grown[i], pressure);
     if (allocator_never_fits(mem, &slots))
         pressure->cause = BOUNCE_CAUSE_OVERSIZE;
+    else if (mem->growth && mem->growth->encrypted && mem->last_no_pages)
+        pressure->cause = BOUNCE_CAUSE_ATOMIC_POOL;
+    else if (mem->growth && !mem->last_no_pages) /* it had a pool of its own */
+        pressure->cause = BOUNCE_CAUSE_ALIGNMENT;
     else if (pressure->free < slots.nslots)
         pressure->cause = BOUNCE_CAUSE_EXHAUSTED;
     else if (pressure->best_area_free < slots.nslots)

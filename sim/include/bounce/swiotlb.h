@@ -26,7 +26,15 @@ struct bounce_swiotlb_config {
     uint32_t nareas; /* power of two; a whole number of slot sets an area unless it is 1 */
     uint32_t cpus;   /* possible CPUs, 1..BOUNCE_MAX_CPUS */
     uint64_t start;  /* physical address of the pool, page-aligned */
-    uint64_t default_nslabs; /* what a grown pool asks for; 0 = nslabs */
+    /* Growing kernels only; 0 or false asks for what stands behind it. */
+    uint64_t default_nslabs; /* what a grown pool asks for: nslabs */
+    uint32_t default_nareas; /* area numbers searched: nareas */
+    uint32_t lost_orders;    /* fragmentation: so many of the largest page orders fail, 0..10 */
+    uint64_t pages_start;    /* where the page allocator begins: behind the pool, 4 MiB aligned */
+    uint64_t grow_limit;     /* highest address of a grown pool: 4 GiB - 1 */
+    bool reuse_pages;        /* freed blocks are handed out again */
+    bool encrypted;          /* confidential guest: transient buffers come from the atomic pool */
+    uint64_t memory;         /* bytes of memory: size of the atomic pool */
 };
 
 /* Counters that change with every call; pointers to them stay valid as long as the allocator. */
@@ -41,6 +49,8 @@ struct bounce_swiotlb_counts {
     uint64_t free_segments_min; /* fewest at any time */
     uint64_t internal_bytes;    /* bytes of used slots that no mapping asked for */
     uint64_t internal_bytes_hiwater;
+    uint64_t transient_maps;  /* buffers that got a pool of their own */
+    uint64_t converted_bytes; /* made shared in an encrypted guest: pools and atomic pool */
     uint64_t probes; /* candidates looked at, all calls */
     uint64_t locks;  /* area locks taken by searches, all calls */
 };
@@ -138,6 +148,9 @@ BOUNCE_API void bounce_swiotlb_restart(struct bounce_swiotlb *mem);
 
 /* The queued growth worker runs now; returns whether there was work for it. */
 BOUNCE_API bool bounce_swiotlb_run_worker(struct bounce_swiotlb *mem);
+
+/* Whether bounce_swiotlb_run_worker() would have work. */
+BOUNCE_API bool bounce_swiotlb_worker_queued(const struct bounce_swiotlb *mem);
 
 /* Why `request` (`alloc`: as bounce_swiotlb_alloc()) cannot be met in the pool as it stands. To be
  * asked right after the failure. Linear in the number of slot sets. */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of pools and areas with SWIOTLB_DYNAMIC, read in swiotlb_search_area() and
+ * swiotlb_find_slots() of 6.12.117. The search within an area is that of linux_6_12.c. */
+#include "growth.h"
+#include "linux_6_12.h"
+#include "map_slots.h"
+
+/* The next area of every pool that has one of that number, newest pool first. */
+static bool search_areas(struct bounce_swiotlb *mem, uint32_t cpu, uint32_t number,
+                         const struct slot_request *slots, struct slot_found *found)
+{
+    const struct growth *growth = mem->growth;
+
+    for (uint32_t i = growth->ngrown + 1; i-- > 0;) {
+        struct pool *pool = i ? growth->grown[i - 1] : mem->pool;
+
+        if (number >= pool->nareas)
+            continue;
+        linux_6_12_search_area(pool, (cpu + number) & (pool->nareas - 1), slots, found);
+        if (found->slot != NO_SLOT)
+            return true;
+    }
+    return false;
+}
+
+static void find(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                 const struct slot_request *slots, struct slot_found *found)
+{
+    struct growth *growth = mem->growth;
+    struct pool *pool;
+
+    if (slots->nslots > SET_SLOTS)
+        return;
+    for (uint32_t number = 0; number < growth->default_nareas; number++)
+        if (search_areas(mem, request->cpu, number, slots, found))
+            return;
+    growth->worker_queued = true;
+    pool = growth_add_transient(growth, slots->nslots, request->device->dma_mask);
+    if (!pool) {
+        found->no_pages = true;
+        return;
+    }
+    linux_6_12_search_area(pool, 0, slots, found);
+    if (found->slot == NO_SLOT)
+        growth_remove_transient(growth, pool);
+}
+
+static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
+                struct bounce_map_result *result)
+{
+    map_slots(mem, request, alloc, result, linux_6_12_describe, find);
+}
+
+const struct bounce_policy policy_linux_6_12_dynamic = {
+    .map = map,
+    .describe = linux_6_12_describe,
+    .run_shape = linux_6_12_run_shape,
+    .grows = true,
+};

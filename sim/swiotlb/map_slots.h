@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every generation does around its search: counters, the slots' book-keeping, the result. Kept
+ * in a header so that a generation's search is compiled into it: this is the hottest path there is.
+ */
+#ifndef SWIOTLB_MAP_SLOTS_H
+#define SWIOTLB_MAP_SLOTS_H
+
+#include "allocator.h"
+
+#include <assert.h>
+
+typedef void describe_function(const struct bounce_map_request *request, bool alloc,
+                               struct slot_request *slots);
+
+/* Looks through areas and pools; `found` comes zeroed, with NO_SLOT. */
+typedef void find_function(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                           const struct slot_request *slots, struct slot_found *found);
+
+/* Counters of a buffer that got a transient pool, and the result of one that got nothing. */
+void map_count_transient(struct bounce_swiotlb_counts *counts, const struct pool *pool);
+void map_failed(struct bounce_swiotlb *mem, const struct slot_request *slots,
+                const struct slot_found *found, struct bounce_map_result *result);
+
+static inline void map_count(struct bounce_swiotlb_counts *counts, uint32_t nslots,
+                             uint64_t wasted)
+{
+    counts->used += nslots;
+    if (counts->used > counts->used_hiwater)
+        counts->used_hiwater = counts->used;
+    counts->internal_bytes += wasted;
+    if (counts->internal_bytes > counts->internal_bytes_hiwater)
+        counts->internal_bytes_hiwater = counts->internal_bytes;
+    if (counts->free_segments < counts->free_segments_min)
+        counts->free_segments_min = counts->free_segments;
+}
+
+/* Takes the slots found and says so. */
+static inline __attribute__((always_inline)) void
+map_found(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
+          const struct slot_request *slots, const struct slot_found *found,
+          struct bounce_map_result *result)
+{
+    struct pool *pool = found->pool;
+    uint32_t whole = pool->free_sets;
+    struct slot_meta meta = {
+        .orig_addr = alloc ? NO_ORIG_ADDR : slots->orig_addr,
+        .alloc_size = slots->alloc_size & 0xfffff,
+        .offset = slots->offset & 0xfffu,
+        .size = request->size & 0xfffff,
+        .pad_slots = slots->pad_slots & 0xfffu,
+    };
+
+    pool_take(pool, found->area, found->slot, slots->nslots, meta);
+    pool->areas[found->area].index = found->next;
+    if (pool->transient)
+        map_count_transient(&mem->counts, pool);
+    else
+        mem->counts.free_segments -= whole - pool->free_sets;
+    map_count(&mem->counts, slots->nslots,
+              ((uint64_t)slots->nslots << BOUNCE_SLOT_SHIFT) - request->size);
+    mem->counts.probes += found->probes;
+    mem->counts.locks += found->locks;
+    result->alloc_size = slots->alloc_size;
+    result->probes = found->probes;
+    result->locks = found->locks;
+    result->outcome = BOUNCE_MAP_OK;
+    result->slots = slots->nslots;
+    result->tlb_addr = pool->start +
+                       ((uint64_t)(found->slot + slots->pad_slots) << BOUNCE_SLOT_SHIFT) +
+                       slots->offset;
+}
+
+static inline __attribute__((always_inline)) void
+map_slots(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
+          struct bounce_map_result *result, describe_function *describe, find_function *find)
+{
+    struct slot_found found = {.slot = NO_SLOT};
+    struct slot_request slots;
+
+    assert(request->size > 0);
+    describe(request, alloc, &slots);
+    if (mem->pool)
+        find(mem, request, &slots, &found);
+    if (found.slot == NO_SLOT)
+        map_failed(mem, &slots, &found, result);
+    else
+        map_found(mem, request, alloc, &slots, &found, result);
+}
+
+#endif
