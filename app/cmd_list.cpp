@@ -8,6 +8,10 @@
 
 #include <iostream>
 
+#ifdef BOUNCESIM_SYSTEMC
+#include "models/costs.hpp"
+#endif
+
 namespace bouncesim {
 namespace {
 
@@ -39,10 +43,28 @@ void list_stats() {
             std::string(info->meaning) + " [" + info->unit + ", " + kinds[info->kind] + "]");
 }
 
+void list_costs() {
+#ifdef BOUNCESIM_SYSTEMC
+    std::cout << "costs of --engine systemc (--cost KEY=NUMBER):\n";
+    const models::costs defaults;
+    for (std::size_t i = 0; const models::cost_info *info = models::cost_at(i); i++) {
+        row(info->key, info->value ? std::to_string(defaults.*(info->value)) + " " + info->unit +
+                                         ": " + info->meaning
+                                   : std::string("by size: ") + info->meaning);
+        row("", std::string("source: ") + info->source);
+    }
+#else
+    std::cout << "costs: this build has no SystemC\n";
+#endif
+}
+
 const struct {
     const char *name;
     void (*print)();
-} lists[] = {{"kernels", list_kernels}, {"formats", list_formats}, {"stats", list_stats}};
+} lists[] = {{"kernels", list_kernels},
+             {"formats", list_formats},
+             {"stats", list_stats},
+             {"costs", list_costs}};
 
 } // namespace
 
@@ -50,7 +72,7 @@ int cmd_list(const arguments &args) {
     po::options_description own("Options");
     own.add_options()("help,h", "show this");
     po::variables_map values;
-    if (!parse_options(args, "list [kernels|formats|stats]", own, "what", -1, values))
+    if (!parse_options(args, "list [kernels|formats|stats|costs]", own, "what", -1, values))
         return exit_done;
     arguments wanted;
     if (values.count("what"))
@@ -67,7 +89,7 @@ int cmd_list(const arguments &args) {
             found = true;
         }
         if (!found)
-            throw refused_error("list " + name + ": kernels, formats or stats was expected");
+            throw refused_error("list " + name + ": kernels, formats, stats or costs was expected");
     }
     return exit_done;
 }

@@ -18,7 +18,7 @@ const std::vector<command> &commands() {
          cmd_compare},
         {"explain", "LINE|FILE|-", "what a \"swiotlb buffer is full\" log line really says",
          cmd_explain},
-        {"list", "[kernels|formats|stats]", "what this build knows", cmd_list},
+        {"list", "[kernels|formats|...]", "what this build knows", cmd_list},
     };
     return table;
 }

@@ -3,24 +3,49 @@
 
 #include "errors.hpp"
 #include "progress.hpp"
+#include "text.hpp"
 
+#include <charconv>
 #include <memory>
 #include <new>
+
+#ifdef BOUNCESIM_SYSTEMC
+#include "models/costs.hpp"
+#include "models/mapping_engine.hpp"
+#endif
 
 namespace bouncesim {
 
 po::options_description engine_option_table() {
     po::options_description table("Engine", 96, 60);
     auto add = table.add_options();
-    add("engine", po::value<std::string>()->default_value("replay"), "replay or systemc");
+    add("engine", po::value<std::string>()->default_value("replay"),
+        "replay (C, order and pool only) or systemc (adds simulated time)");
+    add("costs", po::value<std::string>()->default_value("default"),
+        "systemc: default (`bouncesim list costs`), or zero");
+    add("cost", po::value<std::vector<std::string>>()->value_name("KEY=PS"),
+        "systemc: one cost, in picoseconds");
     return table;
 }
 
 engine_options read_engine_options(const po::variables_map &values) {
     engine_options options;
     options.name = values["engine"].as<std::string>();
-    if (options.name != "replay")
-        throw refused_error("--engine " + options.name + ": replay was expected");
+    std::string costs = values["costs"].as<std::string>();
+    if (options.name != "replay" && options.name != "systemc")
+        throw refused_error("--engine " + options.name + ": replay or systemc was expected");
+    if (costs != "default" && costs != "zero")
+        throw refused_error("--costs " + costs + ": default or zero was expected");
+    options.zero_costs = costs == "zero";
+    if (values.count("cost"))
+        options.costs = values["cost"].as<std::vector<std::string>>();
+    if (options.name == "replay" && (options.zero_costs || !options.costs.empty()))
+        throw refused_error("--costs and --cost belong to --engine systemc");
+#ifndef BOUNCESIM_SYSTEMC
+    if (options.name == "systemc")
+        throw refused_error("--engine systemc: this build has no SystemC; install libsystemc-dev "
+                            "and build again");
+#endif
     return options;
 }
 
@@ -45,9 +70,80 @@ engine_result run_replay(trace_session &session, recorders &rows) {
     return result;
 }
 
+#ifdef BOUNCESIM_SYSTEMC
+
+models::costs read_costs(const engine_options &options) {
+    models::costs costs = options.zero_costs ? models::costs::zero() : models::costs();
+    for (const std::string &text : options.costs) {
+        std::size_t at = text.find('=');
+        const models::cost_info *info = models::find_cost(text.substr(0, at));
+        if (!info || !info->value)
+            throw refused_error("--cost " + text + ": KEY=NUMBER was expected, keys as `bouncesim "
+                                                   "list costs` shows them");
+        std::uint64_t value = 0;
+        const char *end = text.data() + text.size();
+        auto parsed = std::from_chars(text.data() + std::min(at + 1, text.size()), end, value);
+        if (at == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end ||
+            value > 1000000000000u)
+            throw refused_error("--cost " + text + ": a number of " + info->unit +
+                                " up to 1000000000000 was expected");
+        costs.*(info->value) = value;
+    }
+    return costs;
+}
+
+std::string timing_summary(const models::timing_stats &t, const bounce_stats &stats) {
+    auto ns = [](double value) { return time_text(static_cast<std::uint64_t>(value + 0.5)); };
+    if (!stats.events_maps)
+        return "";
+    return "Simulated time: a map took " + ns(t.map_p50_ns) + " in the middle, " +
+           ns(t.map_p99_ns) + " at the 99th percentile, " + ns(t.map_max_ns) + " at most; copying " +
+           ns(t.copy_ns) + " and waiting for locks " + ns(t.lock_wait_ns) + " of " +
+           ns(t.cpu_busy_ns) + " CPU time.\n";
+}
+
+engine_result run_systemc(trace_session &session, const engine_options &options,
+                          recorders &rows) {
+    bounce_replay_hooks hooks = rows.hooks();
+    models::engine_config config;
+    config.replay = session.config().replay;
+    config.timing = read_costs(options);
+    config.cpus = session.config().replay.pool.cpus;
+    std::unique_ptr<models::mapping_engine> engine;
+    try {
+        engine = std::make_unique<models::mapping_engine>(config, &hooks);
+    } catch (const models::engine_config_error &e) {
+        throw refused_error(e.what());
+    }
+    progress_line progress(session);
+    engine->run([&]() -> models::event_batch {
+        trace_session::batch batch = session.next();
+        rows.set_devices(session.devices());
+        progress.update();
+        return {batch.events, batch.count, session.devices().data()};
+    });
+    engine_result result;
+    result.stats = engine->stats();
+    models::timing_stats timing = engine->timing();
+#define BOUNCESIM_ROW(type, name, unit, meaning) result.timing[#name] = timing.name;
+    BOUNCESIM_TIMING_STATS(BOUNCESIM_ROW)
+#undef BOUNCESIM_ROW
+    result.summary = timing_summary(timing, result.stats);
+    if (!session.timed())
+        result.summary += "The trace has no times: 1 us an operation is assumed, so simulated "
+                          "times mean little.\n";
+    return result;
+}
+
+#endif
+
 } // namespace
 
 engine_result run_engine(trace_session &session, const engine_options &options, recorders &rows) {
+#ifdef BOUNCESIM_SYSTEMC
+    if (options.name == "systemc")
+        return run_systemc(session, options, rows);
+#endif
     (void)options;
     return run_replay(session, rows);
 }

@@ -17,6 +17,7 @@ namespace bouncesim {
 struct engine_options {
     std::string name = "replay";
     bool zero_costs = false;
+    std::vector<std::string> costs; // KEY=PS
 };
 
 struct engine_result {

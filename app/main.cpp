@@ -66,6 +66,8 @@ int guarded(const arguments &words) {
 
 // With SystemC linked in, its library owns main() and calls this.
 #ifdef BOUNCESIM_SYSTEMC
+extern "C" int sc_main(int argc, char *argv[]);
+
 int sc_main(int argc, char *argv[]) {
 #else
 int main(int argc, char *argv[]) {
