@@ -40,19 +40,20 @@ void linux_6_12_describe(const struct bounce_map_request *request, bool alloc,
 struct search {
     struct walk walk;
     struct run_shape run;
-    uint64_t dma_base;   /* DMA slot number of the area's first slot, below the boundary mask */
+    uint64_t dma_base;   /* DMA slot number of the area's first slot */
     uint32_t align;      /* address bits that must be 0, in slots */
     uint32_t keep;       /* address bits that must equal the original's, in slots */
     uint32_t keep_value; /* and what they must be */
 };
 
-static inline void prepare(const struct pool *pool, uint32_t area,
-                           const struct slot_request *slots, struct search *s)
+static inline void prepare(struct pool *pool, uint32_t area, const struct slot_request *slots,
+                           struct search *s)
 {
     uint32_t align = slots->alloc_align_mask;
     uint32_t keep = slots->min_align_mask;
-    uint64_t base = (pool->start & slots->boundary_mask) >> BOUNCE_SLOT_SHIFT;
-    uint64_t boundary_slots = (slots->boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
+
+    if (pool->boundary_mask != slots->boundary_mask)
+        pool_see_boundary(pool, slots->boundary_mask);
 
     /* No branch: whether a request is that large is as good as random. */
     align |= SLOT_SIZE - 1;
@@ -65,15 +66,14 @@ static inline void prepare(const struct pool *pool, uint32_t area,
     s->align = align >> BOUNCE_SLOT_SHIFT;
     s->keep = keep >> BOUNCE_SLOT_SHIFT;
     s->keep_value = (uint32_t)(slots->orig_addr >> BOUNCE_SLOT_SHIFT) & s->keep;
-    s->dma_base = base + (uint64_t)area * pool->area_nslabs;
+    s->dma_base = pool->dma_base + (uint64_t)area * pool->area_nslabs;
     s->run.nslots = slots->nslots;
     s->run.period = s->walk.period = (s->align | s->keep) + 1;
     s->run.residue = s->walk.residue =
         (uint32_t)(s->keep_value - s->dma_base) & (s->run.period - 1);
-    /* The whole area lies between two boundaries as a rule: then no run can span one. */
-    s->run.phase = s->dma_base & (boundary_slots - 1);
+    s->run.phase = s->dma_base;
     s->run.boundary_slots =
-        s->run.phase + pool->area_nslabs <= boundary_slots ? 0 : boundary_slots;
+        pool->unspanned ? 0 : (slots->boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
 }
 
 static inline bool spans_boundary(const struct run_shape *run, uint32_t index)
@@ -185,7 +185,7 @@ void linux_6_12_search_area(struct pool *pool, uint32_t area, const struct slot_
     search_area(pool, area, slots, found);
 }
 
-void linux_6_12_run_shape(const struct pool *pool, uint32_t area, const struct slot_request *slots,
+void linux_6_12_run_shape(struct pool *pool, uint32_t area, const struct slot_request *slots,
                           struct run_shape *run)
 {
     struct search s;
@@ -208,11 +208,12 @@ static inline void find(struct bounce_swiotlb *mem, const struct bounce_map_requ
     } while (area != start);
 }
 
+/* Taken by value: their addresses would keep them out of registers on the way that most maps go. */
 static __attribute__((noinline)) void
 map_searching(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
-              struct bounce_map_result *result)
+              struct slot_request slots, struct bounce_map_result *result)
 {
-    map_slots(mem, request, alloc, result, describe, find);
+    map_slots(mem, request, alloc, false, &slots, find, result);
 }
 
 static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
@@ -222,14 +223,11 @@ static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *req
     struct slot_request slots;
     struct slot_found found;
 
-    if (pool) {
-        describe(request, alloc, &slots);
-        if (search_at_cursor(pool, request->cpu & (pool->nareas - 1), &slots, &found)) {
-            map_found(mem, request, alloc, &slots, &found, result);
-            return;
-        }
-    }
-    map_searching(mem, request, alloc, result);
+    describe(request, alloc, &slots);
+    if (pool && search_at_cursor(pool, request->cpu & (pool->nareas - 1), &slots, &found))
+        map_found(mem, request, alloc, false, &slots, &found, result);
+    else
+        map_searching(mem, request, alloc, slots, result);
 }
 
 const struct bounce_policy policy_linux_6_12 = {

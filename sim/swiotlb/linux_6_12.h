@@ -9,7 +9,7 @@ void linux_6_12_describe(const struct bounce_map_request *request, bool alloc,
                          struct slot_request *slots);
 void linux_6_12_search_area(struct pool *pool, uint32_t area, const struct slot_request *slots,
                             struct slot_found *found);
-void linux_6_12_run_shape(const struct pool *pool, uint32_t area, const struct slot_request *slots,
+void linux_6_12_run_shape(struct pool *pool, uint32_t area, const struct slot_request *slots,
                           struct run_shape *run);
 
 #endif

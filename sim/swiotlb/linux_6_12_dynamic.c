@@ -48,7 +48,10 @@ static void find(struct bounce_swiotlb *mem, const struct bounce_map_request *re
 static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
                 struct bounce_map_result *result)
 {
-    map_slots(mem, request, alloc, result, linux_6_12_describe, find);
+    struct slot_request slots;
+
+    linux_6_12_describe(request, alloc, &slots);
+    map_slots(mem, request, alloc, true, &slots, find, result);
 }
 
 const struct bounce_policy policy_linux_6_12_dynamic = {

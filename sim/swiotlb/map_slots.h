@@ -7,11 +7,6 @@
 
 #include "allocator.h"
 
-#include <assert.h>
-
-typedef void describe_function(const struct bounce_map_request *request, bool alloc,
-                               struct slot_request *slots);
-
 /* Looks through areas and pools; `found` comes zeroed, with NO_SLOT. */
 typedef void find_function(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
                            const struct slot_request *slots, struct slot_found *found);
@@ -30,6 +25,11 @@ static inline void map_count(struct bounce_swiotlb_counts *counts, uint32_t nslo
     counts->internal_bytes += wasted;
     if (counts->internal_bytes > counts->internal_bytes_hiwater)
         counts->internal_bytes_hiwater = counts->internal_bytes;
+}
+
+static inline void map_count_segment(struct bounce_swiotlb_counts *counts)
+{
+    counts->free_segments--;
     if (counts->free_segments < counts->free_segments_min)
         counts->free_segments_min = counts->free_segments;
 }
@@ -37,7 +37,7 @@ static inline void map_count(struct bounce_swiotlb_counts *counts, uint32_t nslo
 /* Takes the slots found and says so. */
 static inline __attribute__((always_inline)) void
 map_found(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
-          const struct slot_request *slots, const struct slot_found *found,
+          bool can_grow, const struct slot_request *slots, const struct slot_found *found,
           struct bounce_map_result *result)
 {
     struct pool *pool = found->pool;
@@ -52,10 +52,10 @@ map_found(struct bounce_swiotlb *mem, const struct bounce_map_request *request, 
 
     pool_take(pool, found->area, found->slot, slots->nslots, meta);
     pool->areas[found->area].index = found->next;
-    if (pool->transient)
+    if (can_grow && pool->transient)
         map_count_transient(&mem->counts, pool);
-    else
-        mem->counts.free_segments -= whole - pool->free_sets;
+    else if (whole != pool->free_sets)
+        map_count_segment(&mem->counts);
     map_count(&mem->counts, slots->nslots,
               ((uint64_t)slots->nslots << BOUNCE_SLOT_SHIFT) - request->size);
     mem->counts.probes += found->probes;
@@ -72,19 +72,17 @@ map_found(struct bounce_swiotlb *mem, const struct bounce_map_request *request, 
 
 static inline __attribute__((always_inline)) void
 map_slots(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
-          struct bounce_map_result *result, describe_function *describe, find_function *find)
+          bool can_grow, const struct slot_request *slots, find_function *find,
+          struct bounce_map_result *result)
 {
     struct slot_found found = {.slot = NO_SLOT};
-    struct slot_request slots;
 
-    assert(request->size > 0);
-    describe(request, alloc, &slots);
     if (mem->pool)
-        find(mem, request, &slots, &found);
+        find(mem, request, slots, &found);
     if (found.slot == NO_SLOT)
-        map_failed(mem, &slots, &found, result);
+        map_failed(mem, slots, &found, result);
     else
-        map_found(mem, request, alloc, &slots, &found, result);
+        map_found(mem, request, alloc, can_grow, slots, &found, result);
 }
 
 #endif

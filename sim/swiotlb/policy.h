@@ -39,7 +39,7 @@ struct bounce_policy {
     void (*describe)(const struct bounce_map_request *request, bool alloc,
                      struct slot_request *slots);
     /* Which starts in `area` would do. */
-    void (*run_shape)(const struct pool *pool, uint32_t area, const struct slot_request *slots,
+    void (*run_shape)(struct pool *pool, uint32_t area, const struct slot_request *slots,
                       struct run_shape *run);
     bool grows; /* SWIOTLB_DYNAMIC */
 };

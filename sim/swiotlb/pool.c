@@ -30,6 +30,7 @@ enum bounce_status pool_create(uint64_t start, uint32_t nslabs, uint32_t nareas,
         return BOUNCE_NO_MEMORY;
     }
     pool_reset(pool);
+    pool_see_boundary(pool, UINT32_MAX);
     *out = pool;
     return BOUNCE_OK;
 }
@@ -41,6 +42,7 @@ void pool_reuse(struct pool *pool, uint64_t start, uint32_t nslabs)
     pool->nslabs = nslabs;
     pool->area_nslabs = nslabs;
     pool->nsets = (nslabs + SET_SLOTS - 1) / SET_SLOTS;
+    pool_see_boundary(pool, pool->boundary_mask);
     pool_reset(pool);
 }
 
@@ -57,7 +59,6 @@ void pool_reset(struct pool *pool)
         pool->max_run[s] = pool_known_run(slots);
     }
     pool->free_sets = pool->nslabs / SET_SLOTS;
-    pool->used = 0;
     for (uint32_t area = 0; area < pool->nareas; area++)
         pool->areas[area] = (struct area){0, 0};
 }
@@ -71,6 +72,15 @@ void pool_destroy(struct pool *pool)
     free(pool->max_run);
     free(pool->meta);
     free(pool);
+}
+
+void pool_see_boundary(struct pool *pool, uint64_t boundary_mask)
+{
+    uint64_t boundary_slots = (boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
+
+    pool->boundary_mask = boundary_mask;
+    pool->dma_base = (pool->start & boundary_mask) >> BOUNCE_SLOT_SHIFT;
+    pool->unspanned = pool->dma_base + pool->nslabs <= boundary_slots;
 }
 
 /* Starts in a slot set from which nslots do not span a boundary. `first` is the distance of the
@@ -123,38 +133,40 @@ static uint32_t next_promising(const uint8_t *max_run, uint32_t set, uint32_t en
     return set;
 }
 
+/* Starts of the shape among `free` slots of the set whose first slot is `index` in the area. */
+static inline bits128 usable_starts(bits128 free, uint32_t index, const struct run_shape *shape)
+{
+    bits128 starts = bits_run_starts(free, shape->nslots);
+
+    if (shape->boundary_slots && starts)
+        starts &= unspanned_starts(shape->phase + index, shape->boundary_slots, shape->nslots);
+    return starts;
+}
+
 uint32_t pool_find_run(struct pool *pool, uint32_t area, uint32_t from, uint32_t to,
                        const struct run_shape *shape)
 {
-    uint32_t nslots = shape->nslots;
-    uint32_t need = pool_known_run(nslots);
+    uint32_t need = pool_known_run(shape->nslots);
     uint32_t base = area * pool->area_nslabs;
-    uint32_t first_set = (base + from) >> SET_SHIFT;
-    uint32_t end_set, set;
-    bits128 aligned;
+    uint32_t set = (base + from) >> SET_SHIFT, end_set;
+    bits128 aligned = aligned_starts(shape->period, shape->residue);
+    bits128 ahead = BITS_ALL << (from & (SET_SLOTS - 1)); /* slots of the first set to look at */
 
-    if (from >= to || nslots > SET_SLOTS)
+    if (from >= to || shape->nslots > SET_SLOTS)
         return NO_SLOT;
     end_set = ((base + to - 1) >> SET_SHIFT) + 1;
-    aligned = aligned_starts(shape->period, shape->residue);
-    for (set = next_promising(pool->max_run, first_set, end_set, need); set < end_set;
-         set = next_promising(pool->max_run, set + 1, end_set, need)) {
-        bits128 starts = bits_run_starts(pool_set_free(&pool->sets[set]), nslots);
+    while (set < end_set) {
         uint32_t index = (set << SET_SHIFT) - base;
+        bits128 starts = usable_starts(pool_set_free(&pool->sets[set]) & ahead, index, shape);
 
-        if (!starts) {
-            pool->max_run[set] = (uint8_t)(need - 1);
-            continue;
+        if (starts & aligned) {
+            index += bits_lowest(starts & aligned);
+            return index < to ? index : NO_SLOT; /* only the last set can reach past `to` */
         }
-        starts &= aligned;
-        if (shape->boundary_slots)
-            starts &= unspanned_starts(shape->phase + index, shape->boundary_slots, nslots);
-        if (set == first_set)
-            starts &= BITS_ALL << (from - index);
-        if (!starts)
-            continue;
-        index += bits_lowest(starts);
-        return index < to ? index : NO_SLOT; /* only the last set can reach past `to` */
+        if (!starts && ahead == BITS_ALL && !shape->boundary_slots)
+            pool->max_run[set] = (uint8_t)(need - 1);
+        ahead = BITS_ALL;
+        set = next_promising(pool->max_run, set + 1, end_set, need);
     }
     return NO_SLOT;
 }

@@ -55,8 +55,11 @@ struct pool {
     uint32_t area_shift; /* slot >> area_shift is its area */
     uint32_t nsets;
     uint32_t free_sets; /* wholly free ones */
-    uint32_t used;
     bool transient; /* holds one buffer and goes with it */
+    /* The pool as devices of one seg_boundary see it, of the device seen last. */
+    bool unspanned;         /* no boundary lies within the pool */
+    uint64_t boundary_mask;
+    uint64_t dma_base;      /* DMA slot number of slot 0, counted from a boundary */
     struct area *areas;
     struct slot_set *sets;
     uint8_t *max_run; /* a set: upper bound of its longest free run */
@@ -83,14 +86,12 @@ void pool_reset(struct pool *pool);
 /* The same at another place and with fewer slots than it was created with, in one area. */
 void pool_reuse(struct pool *pool, uint64_t start, uint32_t nslabs);
 
+/* Sets the view of devices with that seg_boundary. */
+void pool_see_boundary(struct pool *pool, uint64_t boundary_mask);
+
 static inline uint32_t pool_area_of(const struct pool *pool, uint32_t slot)
 {
     return pool->nareas == 1 ? 0 : slot >> pool->area_shift;
-}
-
-static inline uint32_t pool_free(const struct pool *pool)
-{
-    return pool->nslabs - pool->used;
 }
 
 static inline uint32_t pool_slot_of(const struct pool *pool, uint64_t addr)
@@ -173,7 +174,6 @@ static inline void pool_take(struct pool *pool, uint32_t area, uint32_t slot, ui
     pool_mark(set, slot, nslots, false);
     set->mapped[(mapped >> 6) & 1] |= UINT64_C(1) << (mapped & 63);
     pool->areas[area].used += nslots;
-    pool->used += nslots;
     pool->meta[mapped] = meta;
 }
 
@@ -195,7 +195,6 @@ static inline void pool_release(struct pool *pool, uint32_t slot, uint32_t nslot
     pool->max_run[slot >> SET_SHIFT] = pool_known_run(2u * pool->max_run[slot >> SET_SHIFT] + nslots);
     pool->free_sets += pool_set_is_free(set);
     pool->areas[pool_area_of(pool, slot)].used -= nslots;
-    pool->used -= nslots;
 }
 
 /* The slot that holds the address of the buffer to which `slot` belongs (its own slots, without

@@ -18,11 +18,11 @@ bool allocator_never_fits(const struct bounce_swiotlb *mem, const struct slot_re
 /* Adds what one pool has to offer. */
 static void look_at(struct pool *pool, struct bounce_pressure *pressure)
 {
-    pressure->free += pool_free(pool);
     for (uint32_t area = 0; area < pool->nareas; area++) {
         uint32_t free = pool->area_nslabs - pool->areas[area].used;
         uint32_t run = pressure->largest_run < SET_SLOTS ? pool_longest_run(pool, area) : 0;
 
+        pressure->free += free;
         if (free > pressure->best_area_free)
             pressure->best_area_free = free;
         if (run > pressure->largest_run)

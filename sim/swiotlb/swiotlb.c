@@ -111,11 +111,11 @@ uint32_t bounce_swiotlb_unmap(struct bounce_swiotlb *mem, const struct bounce_de
     pool_release(pool, slot, nslots, meta.pad_slots);
     mem->counts.used -= nslots;
     mem->counts.internal_bytes -= ((uint64_t)nslots << BOUNCE_SLOT_SHIFT) - meta.size;
+    mem->counts.free_segments += pool->free_sets - whole;
     if (pool->transient) {
+        mem->counts.free_segments -= pool->free_sets - whole;
         mem->counts.transient_nslabs -= pool->nslabs;
         growth_remove_transient(mem->growth, pool);
-    } else {
-        mem->counts.free_segments += pool->free_sets - whole;
     }
     return nslots;
 }

@@ -25,7 +25,7 @@ static inline uint64_t walk_first_aligned(const struct walk *walk, uint64_t from
 static inline uint64_t walk_probes_to(const struct walk *walk, uint64_t from, uint64_t to)
 {
     uint64_t first = walk_first_aligned(walk, from);
-    uint64_t misses = (to - first) / walk->period;
+    uint64_t misses = (to - first) >> __builtin_ctz(walk->period);
 
     return (first - from) + misses * (1 + walk->period - walk->stride) + 1;
 }
@@ -43,7 +43,7 @@ static inline uint64_t walk_probes_through(const struct walk *walk, uint64_t fro
         return 0;
     if (first >= end)
         return end - from;
-    last = first + (end - 1 - first) / walk->period * walk->period;
+    last = first + ((end - 1 - first) & ~(uint64_t)(walk->period - 1));
     probes = walk_probes_to(walk, from, last);
     landing = last + walk->stride;
     if (landing >= end) {
