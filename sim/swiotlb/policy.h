@@ -41,7 +41,8 @@ struct bounce_policy {
     /* Which starts in `area` would do. */
     void (*run_shape)(struct pool *pool, uint32_t area, const struct slot_request *slots,
                       struct run_shape *run);
-    bool grows; /* SWIOTLB_DYNAMIC */
+    bool grows;       /* SWIOTLB_DYNAMIC */
+    bool strict_sync; /* 6.1: an address in the first `offset` bytes of any slot syncs nothing */
 };
 
 extern const struct bounce_policy policy_linux_6_12;

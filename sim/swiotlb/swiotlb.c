@@ -127,7 +127,7 @@ struct bounce_copy bounce_swiotlb_sync(const struct bounce_swiotlb *mem,
     const struct pool *pool = pool_of(mem, tlb_addr);
     struct bounce_copy copy = {0, 0};
     const struct slot_meta *meta;
-    uint64_t into, left;
+    uint64_t into, left, offset, slot_left;
     uint32_t holder;
 
     if (!pool)
@@ -140,10 +140,14 @@ struct bounce_copy bounce_swiotlb_sync(const struct bounce_swiotlb *mem,
         return copy;
     /* The offset that the kernel takes off is the device's, so it may reach before the buffer. */
     into = tlb_addr - pool->start - ((uint64_t)holder << BOUNCE_SLOT_SHIFT);
-    /* Wraps past the end, as the kernel's size_t does. */
+    offset = meta->orig_addr & device->min_align_mask & (SLOT_SIZE - 1);
+    /* Both wrap past the end, as the kernel's size_t does. */
     left = meta->alloc_size - ((uint64_t)meta->pad_slots << BOUNCE_SLOT_SHIFT) - into;
-    copy.orig_addr =
-        meta->orig_addr + into - (meta->orig_addr & device->min_align_mask & (SLOT_SIZE - 1));
+    slot_left = left + (into & (SLOT_SIZE - 1)) - offset;
+    if (mem->policy->strict_sync && ((into & (SLOT_SIZE - 1)) < offset ||
+                                     (into & (SLOT_SIZE - 1)) - offset > slot_left))
+        return copy;
+    copy.orig_addr = meta->orig_addr + into - offset;
     copy.bytes = size < left ? size : left;
     return copy;
 }
