@@ -77,28 +77,40 @@ def load_fulls(path: Path) -> dict[str, np.ndarray]:
     return {cause: np.array(events, dtype=float) for cause, events in found.items()}
 
 
+def pool_text(nslabs: int, grown: int, transient: int) -> str:
+    """The pool as it was set up, and what a kernel that lets it grow made of it."""
+    pool = bp.slots_text(nslabs)
+    if grown > nslabs:
+        added = bp.bytes_text(grown * bp.SLOT_BYTES)
+        pool = f"{bp.plural(nslabs, 'slot', '')} that grew to {grown} ({added})"
+    if transient:
+        pool += f" and up to {transient} transient"
+    return pool
+
+
 def answer(result: dict[str, Any], where: str = "result.json") -> str:
     """The picture in one sentence."""
     nslabs = bp.number_at(result, "config.nslabs", where)
     grown = bp.number_at(result, "swiotlb.nslabs", where)
+    transient = bp.number_at(result, "swiotlb.transient_nslabs_hiwater", where)
     hiwater = bp.number_at(result, "swiotlb.used_hiwater", where)
     maps = bp.number_at(result, "events.maps", where)
     full = bp.number_at(result, "events.full", where)
     oversize = bp.full_by_cause(result, where)["oversize"]
     if not maps:
         return f"Nothing went to the pool of {bp.slots_text(nslabs)}"
-    if not nslabs:
+    if not nslabs and not transient:
         return f"There is no pool: {full:,} of {bp.plural(maps, 'map')} failed"
     if full and full == oversize:
         return f"No pool size helps: {full:,} of {bp.plural(maps, 'map')} were too large for any pool"
-    pool = bp.slots_text(nslabs)
-    if grown > nslabs:
-        pool = f"{bp.plural(nslabs, 'slot', '')} that grew to {grown} ({bp.bytes_text(grown * bp.SLOT_BYTES)})"
+    pool = pool_text(nslabs, grown, transient)
     if full:
         return f"{pool} did not suffice: {full:,} of {bp.plural(maps, 'map')} found the pool full"
-    percent = 100 * hiwater / max(grown, nslabs)
-    share = f"{percent:.0f} %" if percent >= 1 or not hiwater else "under 1 %"
-    return f"{pool} sufficed: at most {hiwater} in use ({share}), no full event in {bp.plural(maps, 'map')}"
+    used = f"at most {hiwater} in use"
+    if hiwater <= grown:
+        percent = 100 * hiwater / grown
+        used += f" ({percent:.0f} %)" if percent >= 1 or not hiwater else " (under 1 %)"
+    return f"{pool} sufficed: {used}, no full event in {bp.plural(maps, 'map')}"
 
 
 def details(result: dict[str, Any], where: str = "result.json") -> str:

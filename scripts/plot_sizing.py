@@ -169,7 +169,7 @@ def bar_label(point: Point, top: int, room: bool) -> str:
     name, count = max(point.by_cause.items(), key=lambda item: item[1])
     if not room or point.full > 0.12 * top or not count:
         return text
-    return f"{text}\n{'' if count == point.full else 'mostly '}{name}"
+    return f"{text}\n{name}" if count == point.full else f"{text}\n{100 * count // point.full} % {name}"
 
 
 def draw_bars(axes: Axes, series: Series, top: int) -> None:
@@ -202,7 +202,8 @@ def mark_smallest(axes: Axes, series: Series, name: str, alone: bool) -> None:
     if point:
         axes.axvline(math.log2(point.nslabs), color=bp.GOOD, linewidth=1.6, linestyle=(0, (4, 2)),
                      zorder=0.5)
-        text = f"{'only oversize' if point.full else 'none'} from {bp.slots_text(point.nslabs)} on"
+        text = f"{'only oversize' if point.full else 'no full event'} from " \
+               f"{bp.slots_text(point.nslabs)} on"
     else:
         text = "the largest size still fails"
     if not alone:

@@ -25,7 +25,8 @@ def trace(span_ns: int = 1_000_000_000) -> dict[str, Any]:
 
 
 def run_result(nslabs: int = 1024, nareas: int = 4, hiwater: int = 1000, maps: int = 5000,
-               grown: Optional[int] = None, causes: Optional[dict[str, int]] = None,
+               grown: Optional[int] = None, transient: int = 0,
+               causes: Optional[dict[str, int]] = None,
                span_ns: int = 1_000_000_000) -> dict[str, Any]:
     """A result.json."""
     causes = causes or by_cause()
@@ -36,7 +37,7 @@ def run_result(nslabs: int = 1024, nareas: int = 4, hiwater: int = 1000, maps: i
                        "devices": []},
             "swiotlb": {"nslabs": grown or nslabs, "nareas": nareas, "used": 0,
                         "used_hiwater": hiwater, "transient_nslabs": 0,
-                        "transient_nslabs_hiwater": 0, "pools": 1},
+                        "transient_nslabs_hiwater": transient, "pools": 1},
             "events": {"maps": maps, "unmaps": maps - full, "syncs": 0, "failed_maps": full,
                        "full": full, "full_by_cause": causes, "lockups": 0},
             "copy": {"bytes_to_device": 1, "bytes_from_device": 1, "calls": 2},

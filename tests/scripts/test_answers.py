@@ -32,6 +32,9 @@ def falling(last_failing, nareas=4, count=108, **settings):
     (dict(nslabs=512, grown=2560, hiwater=2360, maps=11322),
      "512 slots that grew to 2560 (5 MiB) sufficed: at most 2360 in use (92 %), "
      "no full event in 11,322 maps"),
+    (dict(nslabs=512, transient=1848, hiwater=2360, maps=11322),
+     "512 slots (1 MiB) and up to 1848 transient sufficed: at most 2360 in use, "
+     "no full event in 11,322 maps"),
     (dict(maps=0, hiwater=0), "Nothing went to the pool of 1024 slots (2 MiB)"),
     (dict(nslabs=0, nareas=1, hiwater=0, maps=7, causes=by_cause(no_pool=7)),
      "There is no pool: 7 of 7 maps failed"),
