@@ -105,7 +105,7 @@ thresholds read_thresholds(const po::variables_map &values) {
             known |= metric == std::string(info->section) + "." + info->name;
         char *end = nullptr;
         double percent = at == std::string::npos ? -1 : std::strtod(text.c_str() + at + 1, &end);
-        if (!known || at == std::string::npos || *end || !(percent >= 0))
+        if (!known || at == std::string::npos || at + 1 == text.size() || *end || !(percent >= 0))
             throw refused_error("--threshold " + text +
                                 ": METRIC=PERCENT was expected, metrics as `bouncesim list stats` "
                                 "shows them");
