@@ -5,6 +5,7 @@
 
 #include "policy.h"
 
+#include "bounce/backend.h"
 #include "bounce/swiotlb.h"
 
 struct bounce_swiotlb {
@@ -13,6 +14,8 @@ struct bounce_swiotlb {
     struct pool *pool; /* the default pool; NULL when there is none */
     struct growth *growth; /* NULL unless the policy grows */
     bool last_no_pages;    /* the last failure: a transient pool found no pages */
+    const struct bounce_backend *backend; /* everything above but counts is unused then */
+    void *backend_state;
 };
 
 /* Slots of a request of that many bytes; sizes out of all reach saturate. */

@@ -7,12 +7,12 @@
 
 static const struct bounce_kernel table[] = {
     {"linux-6.12", "Linux 6.9 and later without SWIOTLB_DYNAMIC: one pool, areas from the CPU's own",
-     "kernel/dma/swiotlb.c of 6.12.117", &policy_linux_6_12},
+     "kernel/dma/swiotlb.c of 6.12.117", &policy_linux_6_12, NULL},
     {"linux-6.12-dynamic",
      "Linux 6.9 and later with SWIOTLB_DYNAMIC: a worker adds pools, transient pools fill the gap",
-     "kernel/dma/swiotlb.c and pool.c of 6.12.117", &policy_linux_6_12_dynamic},
+     "kernel/dma/swiotlb.c and pool.c of 6.12.117", &policy_linux_6_12_dynamic, NULL},
     {"linux-6.1", "Linux 6.0 to 6.5: areas, no padding slots, and a search that can spin for ever",
-     "kernel/dma/swiotlb.c of 6.1.192", &policy_linux_6_1},
+     "kernel/dma/swiotlb.c of 6.1.192", &policy_linux_6_1, NULL},
 };
 
 const struct bounce_kernel *bounce_kernel_at(size_t index)

@@ -35,6 +35,10 @@ void bounce_swiotlb_pressure(struct bounce_swiotlb *mem, const struct bounce_map
 {
     struct slot_request slots;
 
+    if (mem->backend) {
+        mem->backend->pressure(mem->backend_state, request, alloc, pressure);
+        return;
+    }
     mem->policy->describe(request, alloc, &slots);
     *pressure = (struct bounce_pressure){.slots_needed = slots.nslots,
                                          .nslabs = mem->counts.nslabs};

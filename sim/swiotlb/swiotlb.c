@@ -28,6 +28,29 @@ static enum bounce_status check(const struct bounce_swiotlb_config *config,
     return BOUNCE_OK;
 }
 
+/* ---- allocators that are not the core ---- */
+
+static void backend_map(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                        bool alloc, struct bounce_map_result *result)
+{
+    mem->backend->map(mem->backend_state, request, alloc, result);
+}
+
+static const struct bounce_policy backend_policy = {.map = backend_map};
+
+static enum bounce_status create_backend(struct bounce_swiotlb *mem,
+                                         const struct bounce_swiotlb_config *config,
+                                         struct bounce_error *error)
+{
+    const struct bounce_backend_factory *factory = config->kernel->factory;
+
+    mem->policy = &backend_policy;
+    return factory->create(factory->context, config, &mem->counts, &mem->backend,
+                           &mem->backend_state, error);
+}
+
+/* ---- creation ---- */
+
 enum bounce_status bounce_swiotlb_create(const struct bounce_swiotlb_config *config,
                                          struct bounce_swiotlb **out, struct bounce_error *error)
 {
@@ -39,6 +62,14 @@ enum bounce_status bounce_swiotlb_create(const struct bounce_swiotlb_config *con
     mem = calloc(1, sizeof(*mem));
     if (!mem)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
+    if (config->kernel->factory) {
+        status = create_backend(mem, config, error);
+        if (status)
+            free(mem);
+        else
+            *out = mem;
+        return status;
+    }
     mem->policy = config->kernel->policy;
     if (config->nslabs) {
         status = pool_create(config->start, (uint32_t)config->nslabs, config->nareas, &mem->pool);
@@ -67,6 +98,8 @@ void bounce_swiotlb_destroy(struct bounce_swiotlb *mem)
 {
     if (!mem)
         return;
+    if (mem->backend)
+        mem->backend->destroy(mem->backend_state);
     growth_destroy(mem->growth);
     pool_destroy(mem->pool);
     free(mem);
@@ -99,7 +132,8 @@ uint32_t bounce_swiotlb_unmap(struct bounce_swiotlb *mem, const struct bounce_de
     uint32_t slot, nslots, whole;
     struct slot_meta meta;
 
-    (void)device;
+    if (mem->backend)
+        return mem->backend->unmap(mem->backend_state, device, tlb_addr);
     if (!pool)
         return 0;
     slot = pool_slot_of(pool, tlb_addr);
@@ -130,6 +164,8 @@ struct bounce_copy bounce_swiotlb_sync(const struct bounce_swiotlb *mem,
     uint64_t into, left, offset, slot_left;
     uint32_t holder;
 
+    if (mem->backend)
+        return mem->backend->sync(mem->backend_state, device, tlb_addr, size);
     if (!pool)
         return copy;
     holder = pool_holder_of(pool, pool_slot_of(pool, tlb_addr));
@@ -161,6 +197,8 @@ static void recount_free_segments(struct bounce_swiotlb *mem)
 
 void bounce_swiotlb_restart(struct bounce_swiotlb *mem)
 {
+    if (mem->backend)
+        mem->backend->restart(mem->backend_state);
     if (!mem->pool)
         return;
     pool_reset(mem->pool);
@@ -178,6 +216,8 @@ bool bounce_swiotlb_run_worker(struct bounce_swiotlb *mem)
     struct pool *pool;
     uint64_t added;
 
+    if (mem->backend)
+        return mem->backend->run_worker(mem->backend_state);
     if (!growth)
         return false;
     added = atomic_pool_run_worker(&growth->atomic, &growth->pages);
@@ -195,6 +235,8 @@ bool bounce_swiotlb_run_worker(struct bounce_swiotlb *mem)
 
 bool bounce_swiotlb_worker_queued(const struct bounce_swiotlb *mem)
 {
+    if (mem->backend)
+        return mem->backend->worker_queued(mem->backend_state);
     return mem->growth && (mem->growth->worker_queued || mem->growth->atomic.worker_queued);
 }
 
@@ -205,11 +247,15 @@ const struct bounce_swiotlb_counts *bounce_swiotlb_get_counts(const struct bounc
 
 uint32_t bounce_swiotlb_nareas(const struct bounce_swiotlb *mem)
 {
+    if (mem->backend)
+        return mem->backend->nareas(mem->backend_state);
     return mem->pool ? mem->pool->nareas : 0;
 }
 
 uint64_t bounce_swiotlb_area_used(const struct bounce_swiotlb *mem, uint32_t area)
 {
+    if (mem->backend)
+        return mem->backend->area_used(mem->backend_state, area);
     return area < bounce_swiotlb_nareas(mem) ? mem->pool->areas[area].used : 0;
 }
 
