@@ -69,7 +69,69 @@ std::string names_of_kernels() {
     return names;
 }
 
+template <typename T>
+T one_of(const po::variables_map &values, const char *option,
+         const std::vector<std::pair<const char *, T>> &choices) {
+    std::string given = values[option].as<std::string>(), names;
+    for (const auto &[name, value] : choices) {
+        if (given == name)
+            return value;
+        names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+    throw refused_error("--" + std::string(option) + " " + given + ": one of " + names +
+                        " was expected");
+}
+
+void read_machine(const po::variables_map &values, simulation_options &options) {
+    bounce_machine &machine = options.machine;
+    auto size = [&](const char *name) {
+        return values.count(name) ? parse_size(values[name].as<std::string>(), name) : 0;
+    };
+    machine.memory = size("memory");
+    machine.low_memory = size("low-memory");
+    machine.guest = one_of<bounce_guest>(values, "coco",
+                                         {{"none", BOUNCE_GUEST_NONE},
+                                          {"sev-snp", BOUNCE_GUEST_SEV_SNP},
+                                          {"tdx", BOUNCE_GUEST_TDX}});
+    machine.arch = one_of<bounce_arch>(
+        values, "arch", {{"x86", BOUNCE_ARCH_X86}, {"arm64", BOUNCE_ARCH_ARM64}});
+    bool by_rule = machine.guest != BOUNCE_GUEST_NONE || machine.arch == BOUNCE_ARCH_ARM64;
+    if (by_rule && !machine.memory)
+        throw refused_error("--coco and --arch arm64 need --memory SIZE: the pool follows from it");
+    if (machine.memory && !by_rule)
+        throw refused_error("--memory has no effect without --coco or --arch arm64");
+    if (machine.guest != BOUNCE_GUEST_NONE && machine.arch == BOUNCE_ARCH_ARM64)
+        throw refused_error("--coco: guests with encrypted memory are modelled on x86 only");
+    if (values.count("worker-delay")) {
+        std::uint64_t us = values["worker-delay"].as<std::uint64_t>();
+        if (us > 1000000000u)
+            throw refused_error("--worker-delay: at most 1000000000 (1000 s) was expected");
+        options.worker_delay_ns = us * 1000;
+    }
+    if (values.count("fragmentation")) {
+        double share = values["fragmentation"].as<double>();
+        if (!(share >= 0 && share <= 1))
+            throw refused_error("--fragmentation: a number from 0 to 1 was expected");
+        options.lost_orders = static_cast<std::uint32_t>(share * 10 + 0.5);
+    }
+}
+
 } // namespace
+
+std::uint64_t parse_size(const std::string &text, const char *option) {
+    std::uint64_t value = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    std::string unit(end, static_cast<const char *>(text.data() + text.size()));
+    std::size_t power = unit.size() == 1
+                            ? std::string("KMGT").find(static_cast<char>(std::toupper(unit[0])))
+                            : std::string::npos;
+    unsigned shift = unit.empty() ? 0 : 10 * static_cast<unsigned>(power + 1);
+    if (error != std::errc() || (!unit.empty() && power == std::string::npos) || value == 0 ||
+        value > (std::uint64_t{1} << 52) >> shift)
+        throw refused_error("--" + std::string(option) + " " + text +
+                            ": a size such as 512M or 16G was expected, at most 4096T");
+    return value << shift;
+}
 
 bool parse_options(const arguments &args, const char *usage, const po::options_description &visible,
                    const char *positional, int max_positional, po::variables_map &values) {
@@ -106,6 +168,18 @@ po::options_description simulation_option_table() {
         "the pool, as the boot option says it; sizes such as 64M are taken too");
     add("cpus", po::value<std::uint32_t>()->value_name("N"),
         "possible CPUs of the machine; areas follow from them");
+    add("memory", po::value<std::string>()->value_name("SIZE"),
+        "memory of the machine: sizes the pool of a confidential guest or of arm64");
+    add("coco", po::value<std::string>()->value_name("none|sev-snp|tdx")->default_value("none"),
+        "confidential guest: every buffer bounces, pools are shared memory");
+    add("arch", po::value<std::string>()->value_name("x86|arm64")->default_value("x86"),
+        "whose rule sizes the pool when --swiotlb does not");
+    add("low-memory", po::value<std::string>()->value_name("SIZE"),
+        "largest free range below 4 GiB: a larger pool is halved until it fits");
+    add("worker-delay", po::value<std::uint64_t>()->value_name("US"),
+        "growing kernels: microseconds until the queued worker has added a pool (default 100)");
+    add("fragmentation", po::value<double>()->value_name("0..1"),
+        "growing kernels: share of the page orders, from the largest down, that fail");
     add("pool-start", po::value<std::string>()->value_name("HEX"),
         "physical address of the pool");
     add("device", po::value<std::vector<std::string>>()->value_name("NAME:KEY=HEX[,...]"),
@@ -143,6 +217,7 @@ simulation_options read_simulation_options(const po::variables_map &values) {
             throw refused_error("--cpus " + std::to_string(options.cpus) + ": 1 to " +
                                 std::to_string(BOUNCE_MAX_CPUS) + " was expected");
     }
+    read_machine(values, options);
     if (values.count("pool-start")) {
         options.start = parse_hex(values["pool-start"].as<std::string>(), "--pool-start");
         if (options.start == 0 || options.start % 4096 || options.start > INT64_MAX)

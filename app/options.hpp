@@ -30,6 +30,9 @@ struct simulation_options {
     std::optional<bounce_boot> boot; // as given with --swiotlb
     std::uint32_t cpus = 0;          // 0: from the trace
     std::uint64_t start = 0;         // 0: from the trace
+    bounce_machine machine = {};     // as far as --memory, --coco, --arch, --low-memory say
+    std::uint64_t worker_delay_ns = 100000;
+    std::uint32_t lost_orders = 0; // --fragmentation
     std::vector<device_setting> devices;
     bounce_trace_options trace = {};
     bool quiet = false;
@@ -46,6 +49,9 @@ bool parse_options(const arguments &args, const char *usage, const po::options_d
 // The options of simulation_options, to be added to a command's own.
 po::options_description simulation_option_table();
 simulation_options read_simulation_options(const po::variables_map &values);
+
+// "4G", "512M", "65536": bytes. Throws refused_error naming the option.
+std::uint64_t parse_size(const std::string &text, const char *option);
 
 // "1", "4,8", "512..32768" (powers of two between), sizes with K, M, G taken as slots when
 // `as_slots`. Throws refused_error naming the option.

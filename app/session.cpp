@@ -129,21 +129,34 @@ void trace_session::resolve() {
     std::uint64_t nslabs = recorded.nslabs;
     std::uint32_t nareas = recorded.nareas;
     bool force = header.forced;
+    bounce_machine machine = options_.machine;
+    machine.cpus = recorded.cpus;
     if (options_.boot) {
         boot = *options_.boot;
         force = force || boot.force;
         config_.no_pool = boot.noforce;
+    }
+    if (machine.memory || machine.low_memory || (options_.boot && boot.nslabs)) {
+        if (!machine.memory && !boot.nslabs)
+            boot.nslabs = nslabs;
+        bounce_boot_pool(&boot, &machine, &nslabs, &nareas);
+        config_.no_pool = config_.no_pool || nslabs == 0;
+    } else if (options_.boot || (options_.cpus && header.has_header)) {
         if (!boot.nslabs)
             boot.nslabs = nslabs;
         bounce_boot_round(&boot, recorded.cpus, &nslabs, &nareas);
-    } else if (options_.cpus && header.has_header) {
-        bounce_boot_round(&boot, options_.cpus, &nslabs, &nareas);
     }
+    force = force || machine.guest != BOUNCE_GUEST_NONE;
     replay.pool.kernel = options_.kernel;
     replay.pool.nslabs = config_.no_pool ? 0 : nslabs;
     replay.pool.nareas = nareas;
     replay.pool.cpus = recorded.cpus;
     replay.pool.start = start_for(nslabs);
+    replay.pool.lost_orders = options_.lost_orders;
+    replay.pool.reuse_pages = !header.allocator_calls;
+    replay.pool.encrypted = machine.guest != BOUNCE_GUEST_NONE;
+    replay.pool.memory = machine.memory;
+    replay.worker_delay_ns = options_.worker_delay_ns;
     replay.force = force && !config_.no_pool;
     replay.allocator_calls = header.allocator_calls;
     config_.as_recorded = nslabs == recorded.nslabs && nareas == recorded.nareas &&

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define NO_HANDLE UINT32_MAX
+#define NEVER     UINT64_MAX
 
 struct entry {
     struct bounce_mapping mapping;
@@ -20,6 +21,9 @@ struct bounce_replay {
     struct bounce_replay_hooks hooks;
     struct entry *entries; /* by handle */
     uint32_t room;
+    bool times_worker; /* the worker runs by time, not by events of the trace */
+    uint64_t worker_delay_ns;
+    uint64_t worker_due_ns; /* NEVER unless it is queued */
     struct bounce_stats stats; /* what the allocator does not count itself */
     double external_hiwater;
 };
@@ -40,6 +44,9 @@ enum bounce_status bounce_replay_create(const struct bounce_replay_config *confi
     }
     replay->dma.force = config->force;
     replay->dma.allocator_calls = config->allocator_calls;
+    replay->times_worker = !config->allocator_calls;
+    replay->worker_delay_ns = config->worker_delay_ns;
+    replay->worker_due_ns = NEVER;
     if (hooks)
         replay->hooks = *hooks;
     *out = replay;
@@ -285,10 +292,17 @@ enum bounce_status bounce_replay_run(struct bounce_replay *replay,
 
         if (event->handle >= replay->room && !make_room(replay, event->handle))
             return BOUNCE_NO_MEMORY;
+        if (event->time_ns >= replay->worker_due_ns) {
+            replay->worker_due_ns = NEVER;
+            bounce_swiotlb_run_worker(replay->dma.mem);
+        }
         switch ((enum bounce_event_kind)event->kind) {
         case BOUNCE_EVENT_MAP:
         case BOUNCE_EVENT_ALLOC:
             on_map(replay, devices, event);
+            if (replay->worker_due_ns == NEVER && replay->times_worker &&
+                bounce_swiotlb_worker_queued(replay->dma.mem))
+                replay->worker_due_ns = event->time_ns + replay->worker_delay_ns;
             break;
         case BOUNCE_EVENT_UNMAP:
             release(replay, &devices[event->device], &replay->entries[event->handle],
@@ -336,6 +350,8 @@ void bounce_replay_stats(const struct bounce_replay *replay, struct bounce_stats
     stats->swiotlb_transient_nslabs = counts->transient_nslabs;
     stats->swiotlb_transient_nslabs_hiwater = counts->transient_nslabs_hiwater;
     stats->swiotlb_pools = counts->pools;
+    stats->events_transient_maps = counts->transient_maps;
+    stats->conversion_bytes = counts->converted_bytes;
     stats->copy_bytes_to_device = replay->dma.bytes_to_device;
     stats->copy_bytes_from_device = replay->dma.bytes_from_device;
     stats->copy_calls = replay->dma.copies;

@@ -109,6 +109,50 @@ void bounce_boot_round(const struct bounce_boot *boot, uint32_t cpus, uint64_t *
     *nareas = (uint32_t)areas;
 }
 
+static uint64_t align_slots(uint64_t slots)
+{
+    return (slots + BOUNCE_SEGMENT_SLOTS - 1) / BOUNCE_SEGMENT_SLOTS * BOUNCE_SEGMENT_SLOTS;
+}
+
+/* What the architecture makes of a size that the boot option left at its default, in bytes. */
+static uint64_t adjusted_size(const struct bounce_machine *machine)
+{
+    const uint64_t least = (uint64_t)BOUNCE_DEFAULT_NSLABS << BOUNCE_SLOT_SHIFT;
+    const uint64_t most = UINT64_C(1) << 30;
+    uint64_t size = least;
+
+    if (machine->guest != BOUNCE_GUEST_NONE) {
+        size = machine->memory / 100 * 6 + machine->memory % 100 * 6 / 100;
+        size = size < least ? least : size > most ? most : size;
+    } else if (machine->arch == BOUNCE_ARCH_ARM64) {
+        size = (machine->memory + 1023) / 1024;
+        size = size < least ? size : least;
+    }
+    return size;
+}
+
+void bounce_boot_pool(const struct bounce_boot *boot, const struct bounce_machine *machine,
+                      uint64_t *nslabs, uint32_t *nareas)
+{
+    struct bounce_boot adjusted = *boot;
+    uint64_t slot = UINT64_C(1) << BOUNCE_SLOT_SHIFT;
+    const uint64_t least = UINT64_C(1) << (20 - BOUNCE_SLOT_SHIFT); /* IO_TLB_MIN_SLABS */
+
+    /* The kernel cannot tell an option that asks for the default from none. */
+    if (machine->memory && (!boot->nslabs || align_slots(boot->nslabs) == BOUNCE_DEFAULT_NSLABS))
+        adjusted.nslabs = align_slots((adjusted_size(machine) + slot - 1) / slot);
+    bounce_boot_round(&adjusted, machine->cpus, nslabs, nareas);
+    while (machine->low_memory && *nslabs << BOUNCE_SLOT_SHIFT > machine->low_memory) {
+        if (*nslabs <= least) {
+            *nslabs = 0;
+            return;
+        }
+        *nslabs = align_slots(*nslabs >> 1);
+        if (*nslabs < (uint64_t)*nareas * BOUNCE_SEGMENT_SLOTS)
+            *nareas = (uint32_t)(*nslabs / BOUNCE_SEGMENT_SLOTS);
+    }
+}
+
 uint64_t bounce_boot_default_start(uint64_t nslabs)
 {
     uint64_t bytes = nslabs << BOUNCE_SLOT_SHIFT;

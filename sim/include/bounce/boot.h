@@ -38,6 +38,33 @@ BOUNCE_API enum bounce_status bounce_boot_parse(const char *text, struct bounce_
 BOUNCE_API void bounce_boot_round(const struct bounce_boot *boot, uint32_t cpus, uint64_t *nslabs,
                                   uint32_t *nareas);
 
+enum bounce_guest {
+    BOUNCE_GUEST_NONE, /* memory is not encrypted */
+    BOUNCE_GUEST_SEV_SNP,
+    BOUNCE_GUEST_TDX,
+};
+
+enum bounce_arch { BOUNCE_ARCH_X86, BOUNCE_ARCH_ARM64 };
+
+/* What besides the boot option decides about the pool. */
+struct bounce_machine {
+    uint32_t cpus;       /* possible CPUs, >= 1 */
+    uint64_t memory;     /* bytes; 0: not told, then no rule below applies */
+    uint64_t low_memory; /* largest free range below 4 GiB, bytes; 0: always enough */
+    enum bounce_guest guest;
+    enum bounce_arch arch; /* arm64: all memory within reach of every device */
+};
+
+/* The pool of that machine: 6 % of the memory of an encrypted x86 guest, 64 MiB to 1 GiB; 1 MiB a
+ * GiB, at most 64 MiB, on arm64 without a DMA limit; both only when the boot option leaves the size
+ * at its default. Then rounding as above; then half of it, and again, down to 1 MiB, while it does
+ * not fit below 4 GiB. *nslabs is 0 when even that does not.
+ * Source: mem_encrypt_setup_arch() (arch/x86/mm/mem_encrypt.c), mem_init() (arch/arm64/mm/init.c),
+ * swiotlb_adjust_size(), swiotlb_init_remap() of 6.12.117. */
+BOUNCE_API void bounce_boot_pool(const struct bounce_boot *boot,
+                                 const struct bounce_machine *machine, uint64_t *nslabs,
+                                 uint32_t *nareas);
+
 /* Where a pool of that many slots lies when nothing tells: below 2 GiB, where 32-bit devices reach
  * it, or from 4 GiB on when it is larger than that. */
 BOUNCE_API uint64_t bounce_boot_default_start(uint64_t nslabs);

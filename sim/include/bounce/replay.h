@@ -17,6 +17,8 @@ struct bounce_replay_config {
     struct bounce_swiotlb_config pool;
     bool force;
     bool allocator_calls;
+    uint64_t worker_delay_ns; /* growing kernels: from the failure that queues the worker to the
+                                 pool it adds; streams of allocator calls say themselves when */
 };
 
 /* What an engine reports as it goes; each may be NULL. The pointers are valid during the call. */

@@ -25,6 +25,7 @@ BOUNCE_BEGIN_DECLS
     X(swiotlb, transient_nslabs_hiwater, PEAK, UP, "slots", "most slots of transient pools at any time") \
     X(swiotlb, pools, LEVEL, NO, "pools", "default and grown pools at the end") \
     X(events, maps, COUNT, NO, "maps", "map and coherent-allocation calls that went to the pool") \
+    X(events, transient_maps, COUNT, UP, "maps", "of these, maps that got a transient pool of their own") \
     X(events, direct_maps, COUNT, NO, "maps", "map calls that needed no bouncing") \
     X(events, unmaps, COUNT, NO, "unmaps", "bounced mappings unmapped, those of failed lists included") \
     X(events, syncs, COUNT, NO, "syncs", "sync calls on bounced mappings") \
@@ -45,6 +46,7 @@ BOUNCE_BEGIN_DECLS
     X(copy, bytes_to_device, COUNT, NO, "bytes", "copied from original to bounce buffers (every map, and syncs)") \
     X(copy, bytes_from_device, COUNT, NO, "bytes", "copied back (unmaps and syncs)") \
     X(copy, calls, COUNT, NO, "copies", "copies of either kind") \
+    X(conversion, bytes, COUNT, NO, "bytes", "made shared with the hypervisor: pools and atomic pool of an encrypted guest") \
     X(search, probes, COUNT, NO, "slots", "candidate slots looked at by all maps") \
     X(search, locks, COUNT, NO, "locks", "area locks taken by searches") \
     X(search, probes_max, PEAK, NO, "slots", "candidate slots looked at by one map, at most") \
