@@ -312,6 +312,9 @@ enum bounce_status bounce_replay_run(struct bounce_replay *replay,
         case BOUNCE_EVENT_SYNC_FOR_DEVICE:
             on_sync(replay, devices, event);
             continue;
+        case BOUNCE_EVENT_ISSUE:
+        case BOUNCE_EVENT_COMPLETE:
+            continue; /* requests are made into mappings before they come here */
         case BOUNCE_EVENT_RESTART:
             bounce_swiotlb_restart(replay->dma.mem);
             for (uint32_t handle = 0; handle < replay->room; handle++)

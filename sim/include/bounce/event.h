@@ -18,6 +18,10 @@ enum bounce_event_kind {
     BOUNCE_EVENT_SYNC_FOR_DEVICE,
     BOUNCE_EVENT_WORKER,  /* the queued growth worker runs */
     BOUNCE_EVENT_RESTART, /* another boot: nothing is mapped, the pool is as new */
+
+    /* Requests: an engine makes mappings of them. `handle` pairs them, `id` counts them. */
+    BOUNCE_EVENT_ISSUE,    /* given to the device: `size` bytes, dir, `segments` pieces (0: not told) */
+    BOUNCE_EVENT_COMPLETE, /* the device is done with it */
 };
 
 /* What the recording says of a map. */
@@ -48,7 +52,7 @@ struct bounce_event {
     uint64_t orig_addr; /* MAP */
     uint64_t tlb_addr;  /* MAP with BOUNCE_RECORDED_ADDRESS */
     uint64_t size;      /* bytes of the mapping or of the sync */
-    uint64_t offset;    /* SYNC: bytes into the buffer */
+    uint64_t offset;    /* SYNC: bytes into the buffer; ISSUE: address on the device, bytes */
     uint32_t handle;
     uint32_t list; /* handle of the first entry of its scatter list, or BOUNCE_NO_LIST */
     uint32_t alloc_align_mask;
@@ -59,6 +63,7 @@ struct bounce_event {
     uint8_t attrs;    /* enum bounce_attr */
     uint8_t recorded; /* enum bounce_recorded */
     uint8_t flags;    /* enum bounce_event_flag */
+    uint16_t segments; /* ISSUE */
 };
 
 BOUNCE_END_DECLS
