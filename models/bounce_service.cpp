@@ -203,6 +203,9 @@ void bounce_service::b_transport(int, tlm::tlm_generic_payload &payload, sc_core
         case BOUNCE_EVENT_RESTART:
             run(*ext.op, time_ps);
             break;
+        case BOUNCE_EVENT_ISSUE: // made into mappings before they come here
+        case BOUNCE_EVENT_COMPLETE:
+            break;
         }
         const bounce_mapping &mapped = *mapping(ext.op->event.handle);
         ext.pooled = pooled_;

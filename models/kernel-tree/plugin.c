@@ -8,6 +8,7 @@
  *   KT_RELEASE              version text
  *   KT_DYNAMIC              build with SWIOTLB_DYNAMIC
  *   KT_PROBES, KT_GUARD     candidates are counted; an endless search is left
+ *   KT_PLAIN                for timing: no more than the tree's own work where it can be helped
  *   KT_MAP_TAKES_ALLOC_SIZE the map function wants the rounded size as well (before 6.10)
  *   KT_UNMAP_TAKES_POOL     the unmap and sync functions want the pool (6.11 on)
  *   KT_HAVE_IS_BUFFER       is_swiotlb_buffer() exists (before 6.11)
@@ -15,6 +16,9 @@
  *   KT_ALLOC_ALIGNS         swiotlb_alloc() aligns to the size in pages (6.9 on)
  *   KT_ALLOC_ALIGNS_NOT     it does not, and searches with four arguments (6.0 to 6.5)
  *   KT_HAVE_HIWATER, KT_HAVE_TRANSIENT   the tree has these counters
+ *   KT_HAVE_POOLS           a pool is a structure of its own (6.6 on)
+ *   KT_HAVE_PADDING         a slot knows the padding before its buffer (6.10 on)
+ *   KT_HAVE_CURSORS         an area's cursor is its `index`
  */
 #include "plugin.h"
 
@@ -45,6 +49,7 @@ static void enter(void) {
     kt.ticks = 0;
     kt.locks = 0;
     kt.copied = false;
+    kt.no_pages = false;
     kt.armed = true;
 }
 
@@ -175,6 +180,7 @@ static enum bounce_kt_status kt_create(const struct bounce_kt_config *config,
     the_instance.natural_alloc = config->natural_alloc;
     kt.cpus = config->cpus;
     kt.pool_start = config->pool_start;
+    kt.memory = config->memory;
     kt.search_bound = ~0ULL >> 8;
 
     enter();
@@ -260,7 +266,69 @@ static enum bounce_kt_status finish_map(struct bounce_kt *self, struct bounce_kt
     result->probes = 0;
 #endif
     result->tlb_addr = tlb_addr;
+    result->alloc_size = 0;
+    result->pad_slots = 0;
+    result->no_pages = kt.no_pages;
     return status;
+}
+
+/* The tree's own pool at `index`, or the one that holds an address; NULL when there is none. */
+#ifdef KT_HAVE_POOLS
+typedef struct io_tlb_pool tree_pool;
+#define POOL_OF(dev, addr) swiotlb_find_pool(dev, addr)
+#else
+typedef struct io_tlb_mem tree_pool;
+#define POOL_OF(dev, addr) (is_swiotlb_buffer(dev, addr) ? (dev)->dma_io_tlb_mem : NULL)
+#endif
+
+static tree_pool *pool_number(const struct bounce_kt *self, uint32_t index) {
+#ifdef KT_DYNAMIC
+    struct io_tlb_pool *pool;
+    list_for_each_entry(pool, &self->mem->pools, node) {
+        if (index-- == 0)
+            return pool;
+    }
+    return NULL;
+#elif defined(KT_HAVE_POOLS)
+    return index ? NULL : &self->mem->defpool;
+#else
+    return index ? NULL : self->mem;
+#endif
+}
+
+static void describe_pool(const tree_pool *pool, struct bounce_kt_pool *out) {
+    out->start = pool->start;
+    out->nslabs = pool->nslabs;
+    out->nareas = pool->nareas;
+#ifdef KT_DYNAMIC
+    out->transient = pool->transient;
+#else
+    out->transient = false;
+#endif
+}
+
+static uint32_t padding_before(struct device *dev, uint64_t tlb_addr) {
+#ifdef KT_HAVE_PADDING
+    const tree_pool *pool = POOL_OF(dev, tlb_addr);
+    return pool ? pool->slots[(tlb_addr - pool->start) >> IO_TLB_SHIFT].pad_slots : 0;
+#else
+    (void)dev;
+    (void)tlb_addr;
+    return 0;
+#endif
+}
+
+/* What a request amounts to, found out without the search. */
+static void explain(struct bounce_kt_map_result *result, struct device *dev, uint64_t bytes) {
+#ifdef KT_PLAIN
+    if (likely(result->status == BOUNCE_KT_OK))
+        return;
+#endif
+    result->alloc_size = bytes;
+    if (result->status == BOUNCE_KT_OK)
+        result->pad_slots = padding_before(dev, result->tlb_addr);
+    else if (result->status == BOUNCE_KT_FULL && bytes > IO_TLB_SEGSIZE * IO_TLB_SIZE)
+        result->status = BOUNCE_KT_OVERSIZE;
 }
 
 static bool map_is_sane(const struct bounce_kt *self, uint32_t device, uint32_t cpu,
@@ -290,9 +358,11 @@ static enum bounce_kt_status kt_map(struct bounce_kt *self, uint32_t device, uin
 #endif
     leave();
     if (likely(tlb != DMA_MAPPING_ERROR))
-        return finish_map(self, result, BOUNCE_KT_OK, tlb);
-    bool never = bytes_needed(dev, orig, size, align) > IO_TLB_SEGSIZE * IO_TLB_SIZE;
-    return finish_map(self, result, never ? BOUNCE_KT_OVERSIZE : BOUNCE_KT_FULL, 0);
+        finish_map(self, result, BOUNCE_KT_OK, tlb);
+    else
+        finish_map(self, result, BOUNCE_KT_FULL, 0);
+    explain(result, dev, bytes_needed(dev, orig, size, align));
+    return result->status;
 }
 
 static struct page *allocate(const struct bounce_kt *self, struct device *dev, uint64_t size) {
@@ -322,9 +392,11 @@ static enum bounce_kt_status kt_alloc(struct bounce_kt *self, uint32_t device, u
     struct page *page = allocate(self, self->devices[device], size);
     leave();
     if (likely(page))
-        return finish_map(self, result, BOUNCE_KT_OK, page_to_phys(page));
-    bool never = size > IO_TLB_SEGSIZE * IO_TLB_SIZE;
-    return finish_map(self, result, never ? BOUNCE_KT_OVERSIZE : BOUNCE_KT_FULL, 0);
+        finish_map(self, result, BOUNCE_KT_OK, page_to_phys(page));
+    else
+        finish_map(self, result, BOUNCE_KT_FULL, 0);
+    explain(result, self->devices[device], size);
+    return result->status;
 }
 
 static void tell_copy(struct bounce_kt_copy *copy, bool to_device) {
@@ -439,6 +511,38 @@ static void kt_counters(const struct bounce_kt *self, struct bounce_kt_counters 
     out->transient_nslabs = 0;
 #endif
     out->warnings = kt.warnings;
+    out->worker_queued = kt.work_pending != NULL;
+}
+
+static bool kt_pool_at(const struct bounce_kt *self, uint32_t index, struct bounce_kt_pool *out) {
+    const tree_pool *pool = pool_number(self, index);
+    if (pool)
+        describe_pool(pool, out);
+    return pool != NULL;
+}
+
+static bool kt_pool_of(const struct bounce_kt *self, uint32_t device, uint64_t tlb_addr,
+                       struct bounce_kt_pool *out) {
+    const tree_pool *pool =
+        device < self->device_count ? POOL_OF(self->devices[device], tlb_addr) : NULL;
+    if (pool)
+        describe_pool(pool, out);
+    return pool != NULL;
+}
+
+static enum bounce_kt_status kt_restart(struct bounce_kt *self) {
+#ifdef KT_HAVE_CURSORS
+    for (uint32_t i = 0; pool_number(self, i); i++) {
+        tree_pool *pool = pool_number(self, i);
+        for (uint32_t area = 0; area < pool->nareas; area++)
+            pool->areas[area].index = 0;
+    }
+    kt.work_pending = NULL;
+    return BOUNCE_KT_OK;
+#else
+    (void)self;
+    return BOUNCE_KT_UNSUPPORTED;
+#endif
 }
 
 __attribute__((visibility("default"))) const struct bounce_kt_plugin bounce_kernel_plugin = {
@@ -456,6 +560,12 @@ __attribute__((visibility("default"))) const struct bounce_kt_plugin bounce_kern
 #ifdef KT_GUARD
                 | BOUNCE_KT_GUARD
 #endif
+#if defined(KT_ALLOC_ALIGNS) || defined(KT_ALLOC_ALIGNS_NOT)
+                | BOUNCE_KT_NATURAL
+#endif
+#ifdef KT_HAVE_PADDING
+                | BOUNCE_KT_PADDING
+#endif
     ,
     .release = KT_RELEASE,
     .struct_size = sizeof(struct bounce_kt_plugin),
@@ -469,4 +579,7 @@ __attribute__((visibility("default"))) const struct bounce_kt_plugin bounce_kern
     .sync = kt_sync,
     .run_worker = kt_run_worker,
     .counters = kt_counters,
+    .pool_at = kt_pool_at,
+    .pool_of = kt_pool_of,
+    .restart = kt_restart,
 };

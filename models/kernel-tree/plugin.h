@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BOUNCE_KT_ABI    1
+#define BOUNCE_KT_ABI    2
 #define BOUNCE_KT_SYMBOL "bounce_kernel_plugin"
 
 /* What this build can do: bounce_kt_plugin.features. */
@@ -24,6 +24,8 @@
 #define BOUNCE_KT_PROBES  (1u << 1) /* `probes` is counted; otherwise it is always 0 */
 #define BOUNCE_KT_HIWATER (1u << 2) /* the tree counts used_hiwater; otherwise the plug-in does */
 #define BOUNCE_KT_GUARD   (1u << 3) /* an endless search becomes BOUNCE_KT_LOCKUP, not a hang */
+#define BOUNCE_KT_NATURAL (1u << 4) /* `natural_alloc` can be asked for */
+#define BOUNCE_KT_PADDING (1u << 5) /* the tree has padding slots (6.10 on) */
 
 enum bounce_kt_status {
     BOUNCE_KT_OK = 0,
@@ -46,6 +48,20 @@ enum bounce_kt_dir {
 
 #define BOUNCE_KT_ATTR_SKIP_CPU_SYNC (1u << 5)
 
+/* Where grown and transient pools get their memory: the host's own model, in place of the plug-in's
+ * (README.md). It must outlive the instance; its functions are called from within the plug-in's. */
+struct bounce_kt_memory {
+    void *context;
+    /* A block of 2^order pages, or 0. */
+    uint64_t (*take_block)(void *context, uint32_t order);
+    /* `unused`: it was above a limit and nothing was done with it. */
+    void (*give_block)(void *context, uint64_t address, uint32_t order, bool unused);
+    /* Memory of a guest is encrypted: transient pools come from the atomic coherent pool. Then: */
+    bool encrypted;
+    uint64_t (*alloc_atomic)(void *context, uint64_t bytes, uint64_t limit); /* or 0 */
+    bool (*free_atomic)(void *context, uint64_t address, uint64_t bytes); /* false: not its own */
+};
+
 struct bounce_kt_config {
     uint64_t slots;      /* as in the boot option `swiotlb=`, up to 2^26; 0: not given (64 MiB) */
     uint32_t areas;      /* as in the boot option; 0: not given, by CPUs */
@@ -56,6 +72,7 @@ struct bounce_kt_config {
     bool restricted;     /* devices use a restricted pool: `slots` as given, one area, force */
     bool natural_alloc;  /* alloc aligns to its size in pages rounded up to a power of two, also in
                             trees whose swiotlb_alloc() does not; false: as the tree does */
+    const struct bounce_kt_memory *memory; /* NULL: the plug-in's own model */
 };
 
 struct bounce_kt_device_config {
@@ -66,9 +83,20 @@ struct bounce_kt_device_config {
 
 struct bounce_kt_map_result {
     enum bounce_kt_status status;
-    uint32_t locks;    /* area locks taken */
-    uint64_t probes;   /* candidate slots looked at; 0 without BOUNCE_KT_PROBES */
-    uint64_t tlb_addr; /* valid when status is BOUNCE_KT_OK */
+    uint32_t locks;      /* area locks taken */
+    uint64_t probes;     /* candidate slots looked at; 0 without BOUNCE_KT_PROBES */
+    uint64_t tlb_addr;   /* valid when status is BOUNCE_KT_OK */
+    uint64_t alloc_size; /* bytes that the search looks for: offset and rounding included */
+    uint32_t pad_slots;  /* slots taken before the one that tlb_addr lies in */
+    bool no_pages;       /* a transient pool was wanted and there was no memory for it */
+};
+
+/* One pool of the allocator. */
+struct bounce_kt_pool {
+    uint64_t start;
+    uint64_t nslabs;
+    uint32_t nareas;
+    bool transient;
 };
 
 /* One copy between the original buffer and the pool that the kernel would have made. */
@@ -84,6 +112,7 @@ struct bounce_kt_counters {
     uint64_t used_hiwater;
     uint64_t transient_nslabs;
     uint64_t warnings; /* times a one-time warning of the tree had reason, e.g. a sync cut short */
+    bool worker_queued;
 };
 
 struct bounce_kt; /* an instance */
@@ -134,6 +163,16 @@ struct bounce_kt_plugin {
     enum bounce_kt_status (*run_worker)(struct bounce_kt *kt, bool *ran);
 
     void (*counters)(const struct bounce_kt *kt, struct bounce_kt_counters *out);
+
+    /* Pools that stay, the default one and grown ones, in the tree's order: false past the end. */
+    bool (*pool_at)(const struct bounce_kt *kt, uint32_t index, struct bounce_kt_pool *out);
+    /* The pool, transient ones included, that a device's buffer lies in; false: none. */
+    bool (*pool_of)(const struct bounce_kt *kt, uint32_t device, uint64_t tlb_addr,
+                    struct bounce_kt_pool *out);
+
+    /* Sets every area's cursor to where it is after boot, and forgets the queued worker; nothing
+     * may be mapped. OK, or UNSUPPORTED when the tree keeps its cursors in a way of its own. */
+    enum bounce_kt_status (*restart)(struct bounce_kt *kt);
 };
 
 #endif

@@ -12,6 +12,8 @@
 #ifndef KT_STUBS_H
 #define KT_STUBS_H
 
+#include "plugin.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -28,6 +30,7 @@
 #define CONFIG_ZONE_DMA            1
 #define CONFIG_ZONE_DMA32          1
 #define CONFIG_64BIT               1
+#define CONFIG_DMA_COHERENT_POOL   1
 #ifdef KT_DYNAMIC
 #define CONFIG_SWIOTLB_DYNAMIC 1
 #endif
@@ -122,6 +125,10 @@ struct kt_stub_state {
     /* physical memory */
     u64 pool_start;
     u64 next_block;
+    u64 fresh_block;  /* handed out last; 0 once anything else was allocated */
+    u64 before_block; /* next_block before that */
+    bool no_pages;    /* the last block asked for was not to be had, or above its limit */
+    const struct bounce_kt_memory *memory;
     bool pool_given;
     struct kt_allocation *allocations;
     /* deferred work */
@@ -427,6 +434,7 @@ static void *kt_allocate(size_t n, size_t size) {
         a = calloc(1, sizeof(*a) + bytes);
     if (!a)
         kt_leave(KT_LEFT_MEMORY); /* not the simulated kernel's shortage: no answer is right */
+    kt.fresh_block = 0;
     a->next = kt.allocations;
     if (a->next)
         a->next->prev = a;
@@ -479,17 +487,36 @@ static inline unsigned int get_order(unsigned long size) {
 #define free_pages(p, order)         kt_release(kt_known_pointer(p))
 
 /*
- * Page allocator, for pools only: never fails, never reuses; a block lies at the next address
- * aligned to its own size, starting after the default pool.
+ * Page allocator, for pools only: the host's, or one that never fails and never reuses; there a
+ * block lies at the next address aligned to its own size, starting after the default pool. A block
+ * that is given back before anything else was allocated lay above a limit and was never taken.
  */
 static inline struct page *alloc_pages(gfp_t gfp, unsigned int order) {
     u64 size = PAGE_SIZE << order;
-    u64 start = ALIGN(kt.next_block, size);
+    u64 start;
     (void)gfp;
-    kt.next_block = start + size;
+    if (kt.memory) {
+        start = kt.memory->take_block(kt.memory->context, order);
+    } else {
+        start = ALIGN(kt.next_block, size);
+        kt.before_block = kt.next_block;
+        kt.next_block = start + size;
+    }
+    kt.fresh_block = start;
+    kt.no_pages = !start;
     return (struct page *)(uintptr_t)start;
 }
-#define __free_pages(page, order) ((void)(page), (void)(order))
+static inline void kt_free_pages(u64 start, unsigned int order) {
+    bool unused = start == kt.fresh_block;
+    if (unused)
+        kt.no_pages = true;
+    if (kt.memory)
+        kt.memory->give_block(kt.memory->context, start, order, unused);
+    else if (unused)
+        kt.next_block = kt.before_block;
+    kt.fresh_block = 0;
+}
+#define __free_pages(page, order) kt_free_pages(page_to_phys(page), order)
 
 /* Boot memory: pools come from the low allocator and get the configured address, tables do not. */
 static inline void *memblock_alloc_low(size_t size, size_t align) {
@@ -510,13 +537,26 @@ static inline void *memblock_alloc_low(size_t size, size_t align) {
 #define dev_is_dma_coherent(dev)                          ((void)(dev), true)
 #define arch_sync_dma_for_device(phys, size, dir)         ((void)0)
 #define dma_reset_need_sync(dev)                          ((void)(dev))
-#define force_dma_unencrypted(dev)                        ((void)(dev), false)
-#define dma_alloc_from_pool(dev, size, vaddr, gfp, check) ((void)(vaddr), (struct page *)NULL)
-#define dma_free_from_pool(dev, vaddr, size)              ((void)(vaddr), false)
+#define force_dma_unencrypted(dev)                        ((void)(dev), kt.memory && kt.memory->encrypted)
+#define dma_alloc_from_pool(dev, size, vaddr, gfp, check) kt_alloc_atomic(dev, size, vaddr)
+#define dma_free_from_pool(dev, vaddr, size)              kt_free_atomic(vaddr, size)
 #define raw_smp_processor_id()                            ((int)kt.cpu)
 #define smp_processor_id()                                ((int)kt.cpu)
 #define num_possible_cpus()                               (kt.cpus)
 #define num_online_cpus()                                 (kt.cpus)
+
+/* The atomic coherent pool of an encrypted guest is the host's. */
+static inline struct page *kt_alloc_atomic(const struct device *dev, u64 size, void **vaddr) {
+    u64 start = kt.memory ? kt.memory->alloc_atomic(kt.memory->context, size, *dev->dma_mask) : 0;
+    kt.no_pages = !start;
+    kt.fresh_block = 0;
+    *vaddr = start ? phys_to_virt(start) : NULL;
+    return (struct page *)(uintptr_t)start;
+}
+static inline bool kt_free_atomic(const void *vaddr, u64 size) {
+    return kt.memory && kt.memory->encrypted &&
+           kt.memory->free_atomic(kt.memory->context, virt_to_phys(vaddr), size);
+}
 
 /* Whether nr slots from index on cross a multiple of boundary, shift slots in. */
 static inline bool iommu_is_span_boundary(unsigned int index, unsigned int nr, unsigned long shift,
