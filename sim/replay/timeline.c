@@ -101,6 +101,7 @@ static size_t row_at(struct bounce_timeline *t, uint64_t time_ns, bool *is_new)
     }
     *is_new = true;
     t->rows[t->count] = (struct bounce_timeline_row){.time_ns = start};
+    memset(areas_of(t, t->count), 0, t->nareas * sizeof(*t->areas));
     if (t->count)
         t->rows[t->count].used_max = t->rows[t->count - 1].used;
     return t->count++;

@@ -25,13 +25,15 @@ struct live {
 enum live_how { FREE_HANDLE, WAITING, IN_BOUNCED, IN_DIRECT, UNINDEXED };
 
 struct pending {
-    uint64_t at; /* place in the queue */
+    uint64_t at;       /* place in the queue */
+    uint64_t next_seq; /* the CPU's next record: by then the map had been tried */
 };
 
 struct cpu_pending {
     struct pending *entries;
     uint32_t count;
     uint32_t room;
+    uint64_t last_seq; /* of the CPU's records */
 };
 
 struct dma_events {
@@ -46,7 +48,8 @@ struct dma_events {
     struct cpu_pending *cpus;
     uint32_t ncpus;
     uint64_t next_id;
-    uint64_t events;
+    uint64_t events;       /* records so far */
+    uint64_t previous_seq; /* of the present record's CPU */
     uint32_t *doubtful; /* ring of handles whose address was given out again */
     uint32_t doubtful_head;
     uint32_t doubtful_tail;
@@ -171,6 +174,8 @@ static void push_unmap(struct bounce_trace *trace, struct dma_events *state, uin
     out->dir = l->dir;
     out->size = l->size;
     out->flags = flags;
+    out->seq = state->events;
+    out->bound_seq = flags & BOUNCE_EVENT_IMPLIED ? state->events : state->previous_seq;
     forget(state, handle);
 }
 
@@ -220,7 +225,7 @@ static struct cpu_pending *pending_of(struct dma_events *state, uint16_t cpu)
         if (!more)
             return NULL;
         for (uint32_t i = state->ncpus; i < wanted; i++)
-            more[i] = (struct cpu_pending){NULL, 0, 0};
+            more[i] = (struct cpu_pending){NULL, 0, 0, 0};
         state->cpus = more;
         state->ncpus = wanted;
     }
@@ -265,6 +270,7 @@ static void fail_lists(struct bounce_trace *trace, struct dma_events *state,
             first->flags |= BOUNCE_EVENT_LIST_FIRST;
             trace->counts.failed_lists++;
         }
+        event->bound_seq = p->entries[i].next_seq ? p->entries[i].next_seq : state->events;
         event->flags |= BOUNCE_EVENT_IN_LIST | BOUNCE_EVENT_LIST_OPEN;
         event->list = first->handle;
         event->recorded = BOUNCE_RECORDED_OK;
@@ -277,11 +283,21 @@ static void fail_lists(struct bounce_trace *trace, struct dma_events *state,
     p->count = kept;
 }
 
-static void start_event(struct bounce_trace *trace, struct dma_events *state,
-                        const struct kernel_event *event)
+/* Another record of that CPU: returns its pending maps, NULL without memory. */
+static struct cpu_pending *start_event(struct bounce_trace *trace, struct dma_events *state,
+                                       const struct kernel_event *event)
 {
+    struct cpu_pending *p = pending_of(state, event->cpu);
+
     state->events++;
     imply_lost_unmaps(trace, state, event);
+    if (!p)
+        return NULL;
+    state->previous_seq = p->last_seq;
+    p->last_seq = state->events;
+    if (p->count && !p->entries[p->count - 1].next_seq)
+        p->entries[p->count - 1].next_seq = state->events;
+    return p;
 }
 
 static struct bounce_event *push_map(struct bounce_trace *trace, struct dma_events *state,
@@ -304,6 +320,7 @@ static struct bounce_event *push_map(struct bounce_trace *trace, struct dma_even
     out->handle = handle;
     out->orig_addr = orig_addr;
     out->size = size;
+    out->seq = out->bound_seq = state->events;
     state->live[handle] = (struct live){
         .orig_addr = orig_addr,
         .size = size,
@@ -320,9 +337,8 @@ static struct bounce_event *push_map(struct bounce_trace *trace, struct dma_even
 bool dma_events_bounced(struct bounce_trace *trace, struct dma_events *state,
                         const struct kernel_event *event, uint64_t orig_addr, uint64_t size)
 {
-    struct cpu_pending *p = pending_of(state, event->cpu);
+    struct cpu_pending *p = start_event(trace, state, event);
 
-    start_event(trace, state, event);
     if (!p)
         return false;
     if (p->count == PENDING_MAX)
@@ -338,7 +354,7 @@ bool dma_events_bounced(struct bounce_trace *trace, struct dma_events *state,
     }
     if (!push_map(trace, state, event, orig_addr, size))
         return true; /* counted as not tracked */
-    p->entries[p->count++].at = trace->tail - 1;
+    p->entries[p->count++] = (struct pending){trace->tail - 1, 0};
     trace->waits[(trace->tail - 1) & QUEUE_MASK] = true;
     return true;
 }
@@ -353,6 +369,7 @@ static void settle_map(struct dma_events *state, struct bounce_event *out,
 
     out->dir = l->dir = event->dir;
     out->attrs = event->attrs;
+    out->bound_seq = state->events;
     if (dma_addr == UINT64_MAX) {
         out->recorded = BOUNCE_RECORDED_FULL;
         forget(state, out->handle);
@@ -375,11 +392,10 @@ bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
                     const struct kernel_event *event, uint64_t dma_addr, uint64_t orig_addr,
                     uint64_t size)
 {
-    struct cpu_pending *p = pending_of(state, event->cpu);
+    struct cpu_pending *p = start_event(trace, state, event);
     struct bounce_event *out;
     uint32_t i;
 
-    start_event(trace, state, event);
     if (!p)
         return false;
     for (i = p->count; i > 0; i--) {
@@ -465,6 +481,7 @@ static void add_unprinted(struct bounce_trace *trace, struct dma_events *state,
         out->dir = event->dir;
         out->attrs = event->attrs;
         out->recorded = BOUNCE_RECORDED_OK;
+        out->bound_seq = p->entries[i].next_seq ? p->entries[i].next_seq : state->events;
         state->live[out->handle].dir = event->dir;
         state->live[out->handle].how = UNINDEXED;
         add_to_list(state, list, out);
@@ -484,11 +501,10 @@ static void drop_answered(const struct bounce_trace *trace, struct cpu_pending *
 bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
                        const struct kernel_event *event, const struct sg_entries *list)
 {
-    struct cpu_pending *p = pending_of(state, event->cpu);
+    struct cpu_pending *p = start_event(trace, state, event);
     struct list built = {INDEX_NONE, INDEX_NONE};
     uint32_t matched, left;
 
-    start_event(trace, state, event);
     if (!p || list->count == 0)
         return p != NULL;
     trace->counts.truncated_lists += list->truncated;
@@ -508,6 +524,9 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
                 continue;
         }
         settle_map(state, out, event, list->dma_addrs[entry], bounced);
+        /* The CPU's next entry came only after this one had its slots. */
+        if (bounced && p->entries[state->places[left]].next_seq)
+            out->bound_seq = p->entries[state->places[left]].next_seq;
         if (out->recorded != BOUNCE_RECORDED_FULL)
             add_to_list(state, &built, out);
     }
@@ -527,7 +546,8 @@ bool dma_events_unmap(struct bounce_trace *trace, struct dma_events *state,
 {
     uint32_t handle;
 
-    start_event(trace, state, event);
+    if (!start_event(trace, state, event))
+        return false;
     for (handle = index_find(&state->bounced, slot_key(dma_addr)); handle != INDEX_NONE;
          handle = index_find_next(&state->bounced, handle))
         if (state->live[handle].dma_addr == dma_addr && state->live[handle].list == BOUNCE_NO_LIST)
@@ -581,7 +601,8 @@ bool dma_events_unmap_sg(struct bounce_trace *trace, struct dma_events *state,
 {
     uint32_t first;
 
-    start_event(trace, state, event);
+    if (!start_event(trace, state, event))
+        return false;
     if (count == 0)
         return true;
     first = find_list(state, event->device, orig_addrs, count);
@@ -623,7 +644,8 @@ bool dma_events_sync(struct bounce_trace *trace, struct dma_events *state,
     struct bounce_event *out;
     uint32_t handle;
 
-    start_event(trace, state, event);
+    if (!start_event(trace, state, event))
+        return false;
     handle = find_holder(state, dma_addr);
     if (handle == INDEX_NONE) {
         trace->counts.unmatched_syncs++;

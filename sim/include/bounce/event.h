@@ -53,6 +53,8 @@ struct bounce_event {
     uint64_t tlb_addr;  /* MAP with BOUNCE_RECORDED_ADDRESS */
     uint64_t size;      /* bytes of the mapping or of the sync */
     uint64_t offset;    /* SYNC: bytes into the buffer; ISSUE: address on the device, bytes */
+    uint64_t seq;       /* place of its record among the trace's, from 1; 0: order is exact */
+    uint64_t bound_seq; /* MAP: happened before that record; UNMAP: happened after that one */
     uint32_t handle;
     uint32_t list; /* handle of the first entry of its scatter list, or BOUNCE_NO_LIST */
     uint32_t alloc_align_mask;
