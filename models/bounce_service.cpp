@@ -29,6 +29,8 @@ bounce_service::bounce_service(const sc_core::sc_module_name &name, const costs 
     own.mapped = on_mapped;
     own.full = hooks_.full ? on_full : nullptr;
     own.changed = hooks_.changed ? on_changed : nullptr;
+    own.taken = hooks_.taken ? on_taken : nullptr;
+    own.freed = hooks_.freed ? on_freed : nullptr;
     bounce_replay *replay;
     bounce_error error = {};
     if (bounce_replay_create(&pool, &own, &replay, &error))
@@ -77,6 +79,21 @@ void bounce_service::on_changed(void *context, const bounce_event *event,
     auto &self = *static_cast<bounce_service *>(context);
     self.forward(event, [&](const bounce_event *seen) {
         self.hooks_.changed(self.hooks_.context, seen, mem);
+    });
+}
+
+void bounce_service::on_taken(void *context, const bounce_event *event,
+                              const bounce_map_result *result, const bounce_swiotlb *mem) {
+    auto &self = *static_cast<bounce_service *>(context);
+    self.forward(event, [&](const bounce_event *seen) {
+        self.hooks_.taken(self.hooks_.context, seen, result, mem);
+    });
+}
+
+void bounce_service::on_freed(void *context, const bounce_mapping *mapping) {
+    auto &self = *static_cast<bounce_service *>(context);
+    self.forward(&self.current_->event, [&](const bounce_event *) {
+        self.hooks_.freed(self.hooks_.context, mapping);
     });
 }
 

@@ -64,6 +64,9 @@ class bounce_service : public sc_core::sc_module {
     static void on_full(void *context, const bounce_event *event, const bounce_map_result *result,
                         const bounce_pressure *pressure);
     static void on_changed(void *context, const bounce_event *event, const bounce_swiotlb *mem);
+    static void on_taken(void *context, const bounce_event *event, const bounce_map_result *result,
+                         const bounce_swiotlb *mem);
+    static void on_freed(void *context, const bounce_mapping *mapping);
     // Calls the user's hook with the handles that the trace uses; keeps what it throws.
     template <class Hook> void forward(const bounce_event *event, const Hook &hook);
 

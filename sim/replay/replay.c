@@ -166,8 +166,12 @@ static void count_failure(struct bounce_replay *replay, const struct bounce_even
 static void release(struct bounce_replay *replay, const struct bounce_device *device,
                     struct entry *entry, unsigned attrs)
 {
-    replay->stats.events_unmaps +=
+    bool pooled =
         entry->mapping.state == BOUNCE_BOUNCED || entry->mapping.state == BOUNCE_COHERENT;
+
+    replay->stats.events_unmaps += pooled;
+    if (pooled && replay->hooks.freed)
+        replay->hooks.freed(replay->hooks.context, &entry->mapping);
     bounce_dma_unmap(&replay->dma, device, &entry->mapping, attrs);
 }
 
@@ -251,6 +255,8 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         compare(replay, event, &result);
         if (replay->hooks.mapped)
             replay->hooks.mapped(replay->hooks.context, event, &result);
+        if (replay->hooks.taken && result.outcome == BOUNCE_MAP_OK)
+            replay->hooks.taken(replay->hooks.context, event, &result, replay->dma.mem);
         if (result.outcome == BOUNCE_MAP_OK)
             note_external(replay);
         else

@@ -33,6 +33,12 @@ struct bounce_replay_hooks {
     /* After every event that may have changed the pool. */
     void (*changed)(void *context, const struct bounce_event *event,
                     const struct bounce_swiotlb *mem);
+    /* For those who follow what the slots hold. `taken`: after every map and coherent allocation
+     * that got slots, right after `mapped`. `freed`: right before the slots of one are given back,
+     * whatever gives them back; a restart gives all of them back without it. */
+    void (*taken)(void *context, const struct bounce_event *event,
+                  const struct bounce_map_result *result, const struct bounce_swiotlb *mem);
+    void (*freed)(void *context, const struct bounce_mapping *mapping);
 };
 
 /* BOUNCE_INVALID as bounce_swiotlb_create(), BOUNCE_NO_MEMORY. `hooks` may be NULL. */
