@@ -3,8 +3,6 @@
 
 #include "swiotlb/bits.h"
 
-#ifdef BITS_ALL
-
 static bits128 set_of(const uint64_t set[2])
 {
     return bits_pair(set[0], set[1]);
@@ -15,26 +13,6 @@ static void put(bits128 set, uint64_t out[2])
     out[0] = (uint64_t)set;
     out[1] = (uint64_t)(set >> 64);
 }
-
-#else /* TODO: the representation before BITS_ALL; goes with it */
-
-static struct bits128 set_of(const uint64_t set[2])
-{
-    return (struct bits128){{set[0], set[1]}};
-}
-
-static void put(struct bits128 set, uint64_t out[2])
-{
-    out[0] = set.word[0];
-    out[1] = set.word[1];
-}
-
-static unsigned bits_highest(struct bits128 a)
-{
-    return a.word[1] ? 64 + log2_floor(a.word[1]) : log2_floor(a.word[0]);
-}
-
-#endif
 
 void access_range(unsigned first, unsigned n, uint64_t out[2])
 {
