@@ -8,6 +8,8 @@
 #include "bounce/swiotlb.h"
 #include "bounce/trace.h"
 
+#include <benchmark/benchmark.h>
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -15,8 +17,6 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <benchmark/benchmark.h>
 
 namespace {
 
@@ -168,8 +168,8 @@ void pool_size(benchmark::State &state) {
         map(sizes[d >> 8 & 7], d & (cpus - 1));
     }
     state.SetItemsProcessed(state.iterations());
-    state.counters["failed"] = benchmark::Counter(static_cast<double>(failed),
-                                                  benchmark::Counter::kAvgIterations);
+    state.counters["failed"] =
+        benchmark::Counter(static_cast<double>(failed), benchmark::Counter::kAvgIterations);
 }
 
 struct text_source {

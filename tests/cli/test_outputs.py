@@ -304,7 +304,7 @@ def test_signals_leave_nothing_behind(tmp_path, number):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.xfail(reason="a read that waits for input goes on waiting after a signal", strict=False)
+@pytest.mark.xfail(reason="a wait for input is not ended by a signal", strict=False)
 def test_a_signal_ends_a_wait_for_input(tmp_path):
     process, text = start_long_run(tmp_path)
     try:

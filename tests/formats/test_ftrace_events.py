@@ -305,8 +305,8 @@ def test_an_address_given_out_again(trace):
 def test_an_unmap_written_late(trace):
     """Two CPUs' events in the wrong order: the unmap of the old mapping comes after the map."""
     text = "".join(
-        bounced(1, 0x1000 * (i + 1), 0x40000) + mapped(1, 0x1000 * (i + 1), POOL + i * 0x40000, 0x40000)
-        for i in range(8)
+        bounced(1, orig, 0x40000) + mapped(1, orig, POOL + i * 0x40000, 0x40000)
+        for i, orig in enumerate(range(0x1000, 0x9000, 0x1000))
     )
     text += bounced(2, 0x80000, 4096, cpu=1) + mapped(2, 0x80000, POOL, 4096, cpu=1)
     text += unmapped(2, POOL, 0x40000, cpu=0)
@@ -352,7 +352,8 @@ def test_merged_by_an_iommu(trace):
     text += f" sizes={array([8192])} phys_addrs={array([0x5000, 0x6000])} attrs="
     low = {"mask": "ffffffff", "how": "NORMAL", "dev": OTHER}
     high = 0x100000000
-    trace.write(line(1, text), bounced(2, high, 4096, **low), mapped(2, high, POOL, 4096, dev=OTHER))
+    other = bounced(2, high, 4096, **low) + mapped(2, high, POOL, 4096, dev=OTHER)
+    trace.write(line(1, text), other)
     got = trace.run()
     nothing_odd(got)
     assert got["events"]["maps"] == got["recorded"]["addresses_equal"] == 1

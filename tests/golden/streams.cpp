@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "streams.hpp"
 
+#include <boost/iostreams/copy.hpp>
+#include <boost/iostreams/filter/lzma.hpp>
+#include <boost/iostreams/filtering_streambuf.hpp>
+
 #include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <sstream>
 #include <stdexcept>
-
-#include <boost/iostreams/copy.hpp>
-#include <boost/iostreams/filter/lzma.hpp>
-#include <boost/iostreams/filtering_streambuf.hpp>
 
 namespace golden {
 

@@ -4,6 +4,8 @@
 
 #include "bounce/swiotlb.h"
 
+#include <gtest/gtest.h>
+
 #include <cinttypes>
 #include <cstdio>
 #include <memory>
@@ -11,8 +13,6 @@
 #include <string>
 #include <tuple>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 namespace {
 
@@ -91,8 +91,7 @@ class player {
         live_[op.id] = {result.tlb_addr, op.dev, op.dir, ok};
         answers_.push_back(line("%" PRIu64 " %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %u", op.id,
                                 ok ? line("%" PRIx64, result.tlb_addr).c_str() : "FULL",
-                                counts().used, counts().used_hiwater, result.probes,
-                                result.locks));
+                                counts().used, counts().used_hiwater, result.probes, result.locks));
         return true;
     }
 
@@ -111,8 +110,8 @@ class player {
         bool copies = m.dir == BOUNCE_BIDIRECTIONAL ||
                       m.dir == (op.for_cpu ? BOUNCE_FROM_DEVICE : BOUNCE_TO_DEVICE);
         if (m.live && copies)
-            copy = bounce_swiotlb_sync(mem_.get(), &devices_[m.dev], m.address + op.offset,
-                                       op.size);
+            copy =
+                bounce_swiotlb_sync(mem_.get(), &devices_[m.dev], m.address + op.offset, op.size);
         answers_.push_back(copy.bytes ? line("s %" PRIu64 " %" PRIx64 " %" PRIu64, op.id,
                                              copy.orig_addr, copy.bytes)
                                       : line("s %" PRIu64 " none", op.id));
@@ -181,8 +180,8 @@ std::vector<parameters> rows() {
 }
 
 INSTANTIATE_TEST_SUITE_P(, Golden, testing::ValuesIn(rows()), [](const auto &row) {
-    std::string name = std::string(kernels[std::get<0>(row.param)].name) + "_" +
-                       std::get<1>(row.param);
+    std::string name =
+        std::string(kernels[std::get<0>(row.param)].name) + "_" + std::get<1>(row.param);
     for (char &c : name)
         if (!isalnum(static_cast<unsigned char>(c)))
             c = '_';

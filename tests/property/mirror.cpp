@@ -79,8 +79,8 @@ std::uint32_t allocator::free_run(std::uint32_t slot) const {
     return at - slot;
 }
 
-bool allocator::search_area(std::uint32_t area, const search_rule &rule, const shape &s, answer &out,
-                            std::uint32_t &found) {
+bool allocator::search_area(std::uint32_t area, const search_rule &rule, const shape &s,
+                            answer &out, std::uint32_t &found) {
     out.locks++;
     if (s.slots > area_slots_ - area_used(area))
         return false;
@@ -170,8 +170,8 @@ std::uint64_t allocator::used() const {
 
 std::uint64_t allocator::area_used(std::uint32_t area) const {
     auto first = slots_.begin() + area * static_cast<std::ptrdiff_t>(area_slots_);
-    return static_cast<std::uint64_t>(
-        std::count_if(first, first + area_slots_, [](const slot_state &s) { return s.buffer != 0; }));
+    return static_cast<std::uint64_t>(std::count_if(
+        first, first + area_slots_, [](const slot_state &s) { return s.buffer != 0; }));
 }
 
 std::uint64_t allocator::free_segments() const {

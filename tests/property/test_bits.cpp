@@ -2,11 +2,11 @@
 // 128-bit sets against the same questions asked of 128 booleans.
 #include "bits_access.h"
 
+#include <gtest/gtest.h>
+
 #include <bitset>
 #include <random>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 namespace {
 

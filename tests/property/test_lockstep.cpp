@@ -5,6 +5,8 @@
 
 #include "bounce/swiotlb.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <map>
@@ -13,8 +15,6 @@
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 namespace {
 
@@ -49,8 +49,7 @@ class lockstep {
     }
 
     void run() {
-        std::uint64_t calls =
-            std::clamp<std::uint64_t>(scan_budget / config_.nslabs, 400, 6000);
+        std::uint64_t calls = std::clamp<std::uint64_t>(scan_budget / config_.nslabs, 400, 6000);
         std::uint64_t phase = 40 + pick(400), filling = 90;
         for (call_ = 0; call_ < calls && !testing::Test::HasFailure(); call_++) {
             if (call_ % phase == 0)
@@ -102,8 +101,7 @@ class lockstep {
         bounce_device d;
         bounce_device_init(&d, "random");
         static const std::uint64_t usual[] = {0, 0, 0, 0xfff, 0xfff, 0x1ff, 0x7ff, 0xffff};
-        d.min_align_mask =
-            static_cast<std::uint32_t>(pick(2) ? usual[pick(8)] : mask(pick(17)));
+        d.min_align_mask = static_cast<std::uint32_t>(pick(2) ? usual[pick(8)] : mask(pick(17)));
         d.seg_boundary = pick(2) ? UINT32_MAX : mask(11 + pick(54));
         return d;
     }
@@ -184,23 +182,22 @@ class lockstep {
             return;
         }
         check_placement(r, got);
-        std::uint64_t pad = (r.alloc ? 0 : r.orig & r.min_align_mask &
-                                               (r.align | (slot_bytes - 1))) / slot_bytes;
+        std::uint64_t pad =
+            (r.alloc ? 0 : r.orig & r.min_align_mask & (r.align | (slot_bytes - 1))) / slot_bytes;
         std::uint64_t first = (got.tlb_addr - config_.start) / slot_bytes - pad;
         live_.push_back({first, got.slots, got.tlb_addr, r.size, device, r.alloc});
     }
 
     // What the kernel promises of an address, told without any search.
     void check_placement(const mirror::request &r, const bounce_map_result &got) {
-        std::uint64_t offset = r.alloc ? 0 : r.orig & r.min_align_mask &
-                                                 (r.align | (slot_bytes - 1));
+        std::uint64_t offset =
+            r.alloc ? 0 : r.orig & r.min_align_mask & (r.align | (slot_bytes - 1));
         std::uint64_t begin = got.tlb_addr - offset; // first byte of the first slot
         ASSERT_GE(begin, config_.start);
         std::uint64_t first = (begin - config_.start) / slot_bytes;
         EXPECT_EQ((begin - config_.start) % slot_bytes, 0u);
         EXPECT_LE(first + got.slots, config_.nslabs);
-        EXPECT_EQ(first / set_slots, (first + got.slots - 1) / set_slots)
-            << "crosses a slot set";
+        EXPECT_EQ(first / set_slots, (first + got.slots - 1) / set_slots) << "crosses a slot set";
         EXPECT_GE(got.slots * slot_bytes, offset + r.size) << "too few slots";
         for (const live_buffer &b : live_)
             EXPECT_TRUE(first + got.slots <= b.first || b.first + b.slots <= first)
@@ -226,8 +223,8 @@ class lockstep {
         EXPECT_EQ(got.free, wanted.free);
         EXPECT_EQ(got.best_area_free, wanted.best_area_free);
         EXPECT_EQ(got.largest_run, wanted.largest_run);
-        EXPECT_EQ(result.outcome, wanted.cause == mirror::cause::oversize ? BOUNCE_MAP_OVERSIZE
-                                                                          : BOUNCE_MAP_FULL);
+        EXPECT_EQ(result.outcome,
+                  wanted.cause == mirror::cause::oversize ? BOUNCE_MAP_OVERSIZE : BOUNCE_MAP_FULL);
         causes[static_cast<int>(wanted.cause)]++;
     }
 

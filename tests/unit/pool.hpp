@@ -4,9 +4,9 @@
 
 #include "bounce/swiotlb.h"
 
-#include <memory>
-
 #include <gtest/gtest.h>
+
+#include <memory>
 
 namespace unit {
 

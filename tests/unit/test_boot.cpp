@@ -2,11 +2,11 @@
 // The boot option: what is read, what is refused, what a kernel rounds it to.
 #include "bounce/boot.h"
 
+#include <gtest/gtest.h>
+
 #include <cstring>
 #include <ostream>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace {
 
@@ -69,12 +69,12 @@ TEST_P(BootBad, IsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(, BootBad,
                          testing::Values("", "0", "0,8", "0,force", "1K", "abc", "-1", "+1", " 1",
-                                         "1 ", ",", ",8", ",force", "1024,0", "1024,8193",
-                                         "1024,x", "1024,8,forced", "1024,8,force,",
-                                         "1024,8,force,force", "1024;8", "1024,8 ,force", "64MM",
-                                         "64T", "0x400", "1.5G", "8388609", "17G", "99999999999",
-                                         "99999999999999999999", "18446744073709551616G",
-                                         "1024,99999999999999999999", "Force", "1024\nforce"));
+                                         "1 ", ",", ",8", ",force", "1024,0", "1024,8193", "1024,x",
+                                         "1024,8,forced", "1024,8,force,", "1024,8,force,force",
+                                         "1024;8", "1024,8 ,force", "64MM", "64T", "0x400", "1.5G",
+                                         "8388609", "17G", "99999999999", "99999999999999999999",
+                                         "18446744073709551616G", "1024,99999999999999999999",
+                                         "Force", "1024\nforce"));
 
 // The kernel takes a trailing comma. So may we, or refuse it; what must not come out of it is
 // another pool than without.
@@ -110,23 +110,23 @@ TEST_P(BootRounding, AsTheKernelDoes) {
 
 const rounding roundings[] = {
     // asked: slots, areas; CPUs      got: slots, areas
-    {0, 0, 1, 32768, 1},              // nothing said: 64 MiB
+    {0, 0, 1, 32768, 1}, // nothing said: 64 MiB
     {0, 0, 4, 32768, 4},
-    {0, 0, 6, 32768, 8},              // areas: the CPUs' number, up to a power of two
+    {0, 0, 6, 32768, 8}, // areas: the CPUs' number, up to a power of two
     {0, 0, 256, 32768, 256},
-    {0, 0, 257, 65536, 512},          // 128 slots an area
+    {0, 0, 257, 65536, 512}, // 128 slots an area
     {0, 0, 8192, 1048576, 8192},
-    {1, 0, 1, 128, 1},                // never less than a slot set
+    {1, 0, 1, 128, 1}, // never less than a slot set
     {127, 1, 1, 128, 1},
     {128, 1, 1, 128, 1},
-    {129, 1, 1, 256, 1},              // slot sets, then a power of two
+    {129, 1, 1, 256, 1}, // slot sets, then a power of two
     {1000, 1, 1, 1024, 1},
     {1025, 1, 1, 2048, 1},
     {1024, 0, 4, 1024, 4},
-    {512, 0, 8, 1024, 8},             // areas raise the slots
-    {128, 3, 1, 512, 4},              // areas not a power of two
-    {128, 64, 1, 8192, 64},           // areas > slots / 128
-    {1024, 5, 64, 1024, 8},           // areas given: the CPUs do not matter
+    {512, 0, 8, 1024, 8},   // areas raise the slots
+    {128, 3, 1, 512, 4},    // areas not a power of two
+    {128, 64, 1, 8192, 64}, // areas > slots / 128
+    {1024, 5, 64, 1024, 8}, // areas given: the CPUs do not matter
     {65536, 8, 4, 65536, 8},
     {100000, 8, 4, 131072, 8},
     {BOUNCE_MAX_NSLABS, 8192, 8192, BOUNCE_MAX_NSLABS, 8192},

@@ -110,9 +110,9 @@ TEST_F(DmaTest, SyncCopiesOneWay) {
         bounce_dir dir;
         bool for_cpu, copies;
     } cases[] = {
-        {BOUNCE_TO_DEVICE, true, false},     {BOUNCE_TO_DEVICE, false, true},
-        {BOUNCE_FROM_DEVICE, true, true},    {BOUNCE_FROM_DEVICE, false, false},
-        {BOUNCE_BIDIRECTIONAL, true, true},  {BOUNCE_BIDIRECTIONAL, false, true},
+        {BOUNCE_TO_DEVICE, true, false},    {BOUNCE_TO_DEVICE, false, true},
+        {BOUNCE_FROM_DEVICE, true, true},   {BOUNCE_FROM_DEVICE, false, false},
+        {BOUNCE_BIDIRECTIONAL, true, true}, {BOUNCE_BIDIRECTIONAL, false, true},
     };
     for (const auto &c : cases) {
         bounce_mapping mapping = map(c.dir);

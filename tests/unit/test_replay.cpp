@@ -191,8 +191,7 @@ TEST_F(ReplayTest, AnOpenListThatFailsEarlierStartsItsNextAttempt) {
     unsigned open = BOUNCE_EVENT_LIST_OPEN;
     // Two attempts of one list; in the smaller pool each fails at its first entry already.
     bounce_stats s = run({
-        map(9, 120),
-        entry(0, 0, 50, open),
+        map(9, 120), entry(0, 0, 50, open),
         entry(1, 0, 4, open | BOUNCE_EVENT_LIST_LAST), // tried: an attempt of its own
     });
     EXPECT_EQ(s.events_list_entries_not_tried, 0u);

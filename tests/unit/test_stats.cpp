@@ -3,11 +3,11 @@
 #include "bounce/stats.h"
 #include "bounce/swiotlb.h"
 
+#include <gtest/gtest.h>
+
 #include <cstring>
 #include <set>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace {
 
