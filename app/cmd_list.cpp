@@ -2,6 +2,7 @@
 // bouncesim list: the registries, one row a line.
 #include "commands.hpp"
 #include "errors.hpp"
+#include "kernel_tree.hpp"
 #include "options.hpp"
 
 #include "bounce/stats.h"
@@ -27,6 +28,8 @@ void list_kernels() {
         row(kernel->name, kernel->summary);
         row("", std::string("source: ") + kernel->source);
     }
+    row(kernel_tree_syntax, "the swiotlb.c of a kernel tree, tarball or built plug-in of your own");
+    row("", "source: kernel/dma/swiotlb.c at PATH, 6.0 and later; see docs/kernel-tree.md");
 }
 
 void list_formats() {

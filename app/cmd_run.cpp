@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "engine.hpp"
 #include "errors.hpp"
+#include "kernel_tree_backend.hpp"
 #include "output.hpp"
 #include "recorders.hpp"
 #include "report.hpp"
@@ -67,6 +68,7 @@ run_result run_once(const simulation_options &options, const engine_options &eng
     recorders rows(out.rows, session.config().replay);
 
     engine_result result = run_engine(session, engine, rows);
+    check_kernel_trees();
     run_result done{result.stats, session.contradicted() && session.rewindable(),
                     session.evidence()};
     if (done.contradicted)

@@ -2,6 +2,8 @@
 // bouncesim sweep: one trace over a grid of pool sizes, areas and kernels.
 #include "commands.hpp"
 #include "errors.hpp"
+#include "kernel_tree.hpp"
+#include "kernel_tree_backend.hpp"
 #include "output.hpp"
 #include "report.hpp"
 #include "summary.hpp"
@@ -33,14 +35,8 @@ grid read_grid(const po::variables_map &values, const simulation_options &option
         g.kernels = {options.kernel};
         return g;
     }
-    std::istringstream names(values["kernels"].as<std::string>());
-    for (std::string name; std::getline(names, name, ',');) {
-        const bounce_kernel *kernel = bounce_kernel_find(name.c_str());
-        if (!kernel)
-            throw refused_error("--kernels: " + name +
-                                ": not known; `bouncesim list kernels` shows what is");
-        g.kernels.push_back(kernel);
-    }
+    for (const std::string &name : split_kernels(values["kernels"].as<std::string>()))
+        g.kernels.push_back(find_kernel(name, "--kernels"));
     return g;
 }
 
@@ -121,6 +117,16 @@ json::object sweep_json(const trace_session &session, const std::vector<sweep_po
                         {"points", rows}};
 }
 
+// The path of a kernel tree may hold anything.
+std::string csv_text(const std::string &text) {
+    if (text.find_first_of(",\"\n") == std::string::npos)
+        return text;
+    std::string quoted = "\"";
+    for (char c : text)
+        quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return quoted + "\"";
+}
+
 std::string sweep_csv(const std::vector<sweep_point> &points) {
     std::string out = "kernel,nslabs,nareas,bytes";
     auto each_stat = [](auto visit) {
@@ -133,7 +139,7 @@ std::string sweep_csv(const std::vector<sweep_point> &points) {
     });
     out += ",fragmentation_external_hiwater\n";
     for (const sweep_point &p : points) {
-        out += std::string(p.kernel->name) + "," + std::to_string(p.nslabs) + "," +
+        out += csv_text(p.kernel->name) + "," + std::to_string(p.nslabs) + "," +
                std::to_string(p.nareas) + "," + std::to_string(p.nslabs << BOUNCE_SLOT_SHIFT);
         each_stat([&](const bounce_stat_info &info) {
             out += "," + std::to_string(bounce_stat_value(&p.stats, &info));
@@ -195,6 +201,7 @@ int cmd_sweep(const arguments &args) {
         points = make_points(g, *session);
         run_sweep(*session, points, workers);
     }
+    check_kernel_trees();
     if (json_file) {
         json_file->write(pretty(sweep_json(*session, points)));
         json_file->commit();

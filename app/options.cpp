@@ -2,6 +2,7 @@
 #include "options.hpp"
 
 #include "errors.hpp"
+#include "kernel_tree.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -60,13 +61,6 @@ device_setting parse_device(const std::string &text) {
         }
     }
     return setting;
-}
-
-std::string names_of_kernels() {
-    std::string names;
-    for (std::size_t i = 0; const bounce_kernel *kernel = bounce_kernel_at(i); i++)
-        names += (i ? ", " : "") + std::string(kernel->name);
-    return names;
 }
 
 template <typename T>
@@ -163,7 +157,7 @@ po::options_description simulation_option_table() {
     po::options_description table("Simulation", 96, 60);
     auto add = table.add_options();
     add("kernel", po::value<std::string>()->default_value("linux-6.12"),
-        "whose allocator answers (`bouncesim list kernels`)");
+        "whose allocator answers (`bouncesim list kernels`); tree:PATH for a kernel tree of yours");
     add("swiotlb", po::value<std::string>()->value_name("SLOTS[,AREAS][,force|noforce]"),
         "the pool, as the boot option says it; sizes such as 64M are taken too");
     add("cpus", po::value<std::uint32_t>()->value_name("N"),
@@ -201,10 +195,7 @@ simulation_options read_simulation_options(const po::variables_map &values) {
     if (options.traces.size() > 1 &&
         std::count(options.traces.begin(), options.traces.end(), "-") > 0)
         throw refused_error("-: standard input cannot be mixed with files");
-    std::string kernel = values["kernel"].as<std::string>();
-    options.kernel = bounce_kernel_find(kernel.c_str());
-    if (!options.kernel)
-        throw refused_error("--kernel " + kernel + ": not known; there are " + names_of_kernels());
+    options.kernel = find_kernel(values["kernel"].as<std::string>(), "--kernel");
     if (values.count("swiotlb")) {
         bounce_boot boot = {};
         if (bounce_boot_parse(values["swiotlb"].as<std::string>().c_str(), &boot, &error))
