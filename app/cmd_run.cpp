@@ -21,7 +21,8 @@ struct run_outputs {
     std::string directory;
 
     bool claims_stdout() const {
-        return rows.mappings == "-" || rows.fulls == "-" || rows.timeline == "-" || json == "-";
+        return rows.mappings == "-" || rows.fulls == "-" || rows.timeline == "-" ||
+               rows.exposure == "-" || json == "-";
     }
 };
 
@@ -31,10 +32,10 @@ run_outputs read_outputs(const po::variables_map &values) {
         return values.count(name) ? values[name].as<std::string>() : std::string();
     };
     out.json = text("json");
-    out.rows = {text("mappings"), text("fulls"), text("timeline")};
+    out.rows = {text("mappings"), text("fulls"), text("timeline"), text("exposure")};
     out.directory = text("out");
     int on_stdout = (out.json == "-") + (out.rows.mappings == "-") + (out.rows.fulls == "-") +
-                    (out.rows.timeline == "-");
+                    (out.rows.timeline == "-") + (out.rows.exposure == "-");
     if (on_stdout > 1)
         throw refused_error("only one output can go to standard output (-)");
     return out;
@@ -61,6 +62,7 @@ run_result run_once(const simulation_options &options, const engine_options &eng
         fill(out.rows.mappings, "mappings.csv");
         fill(out.rows.fulls, "fulls.csv");
         fill(out.rows.timeline, "timeline.csv");
+        fill(out.rows.exposure, "exposure.csv");
     }
     std::optional<output_file> json_file;
     if (!out.json.empty())
@@ -81,6 +83,8 @@ run_result run_once(const simulation_options &options, const engine_options &eng
         object["config"] = config_json(session.config(), session.devices(), engine.name.c_str());
         for (auto &item : stats_json(result.stats))
             object[item.key()] = std::move(item.value());
+        if (rows.exposure())
+            object["exposure"] = exposure_json(*rows.exposure(), session.devices());
         if (!result.timing.empty())
             object["timing"] = std::move(result.timing);
         json_file->write(pretty(object));
@@ -90,7 +94,7 @@ run_result run_once(const simulation_options &options, const engine_options &eng
     if (directory)
         directory->keep();
     if (!options.quiet && !out.claims_stdout()) {
-        print_summary(std::cout, session, result.stats);
+        print_summary(std::cout, session, result.stats, rows.exposure());
         std::cout << result.summary;
         if (directory)
             std::cout << "Results are in " << wanted.directory << ".\n";
@@ -109,7 +113,8 @@ int cmd_run(const arguments &args) {
     add("mappings", file(), "one CSV row a map");
     add("timeline", file(), "pool state over time, CSV");
     add("fulls", file(), "one CSV row a full event, with its cause");
-    add("out", po::value<std::string>()->value_name("DIR"), "all four, into a directory");
+    add("exposure", file(), "one CSV row a device: stale and foreign bytes that it could reach");
+    add("out", po::value<std::string>()->value_name("DIR"), "all five, into a directory");
     add("fail-on-full", "exit status 3 when a map found the pool full");
     all.add(engine_option_table()).add(own).add(simulation_option_table());
     po::variables_map values;

@@ -34,7 +34,8 @@ void add_text(std::string &row, const char *text) {
 } // namespace
 
 recorders::recorders(const names &wanted, const bounce_replay_config &config)
-    : nslabs_(config.pool.nslabs), timeline_(nullptr, bounce_timeline_destroy) {
+    : nslabs_(config.pool.nslabs), timeline_(nullptr, bounce_timeline_destroy),
+      exposure_(nullptr, bounce_exposure_destroy) {
     if (!wanted.mappings.empty()) {
         mappings_.emplace(wanted.mappings);
         rows_ = "id,time_ns,cpu,device,orig_addr,size,dir,tlb_addr,slots,probes,locks,outcome\n";
@@ -51,6 +52,12 @@ recorders::recorders(const names &wanted, const bounce_replay_config &config)
         if (!timeline_)
             throw std::bad_alloc();
     }
+    if (!wanted.exposure.empty()) {
+        exposure_file_.emplace(wanted.exposure);
+        exposure_.reset(bounce_exposure_create());
+        if (!exposure_)
+            throw std::bad_alloc();
+    }
 }
 
 recorders::~recorders() = default;
@@ -62,8 +69,12 @@ bounce_replay_hooks recorders::hooks() {
         hooks.mapped = on_mapped;
     if (fulls_ || timeline_)
         hooks.full = on_full;
-    if (timeline_)
+    if (timeline_ || exposure_)
         hooks.changed = on_changed;
+    if (exposure_) {
+        hooks.taken = on_taken;
+        hooks.freed = on_freed;
+    }
     return hooks;
 }
 
@@ -136,8 +147,44 @@ void recorders::on_full(void *self, const bounce_event *event, const bounce_map_
 
 void recorders::on_changed(void *self, const bounce_event *event, const bounce_swiotlb *mem) {
     bool is_map = event->kind == BOUNCE_EVENT_MAP || event->kind == BOUNCE_EVENT_ALLOC;
-    bounce_timeline_note(static_cast<recorders *>(self)->timeline_.get(), event->time_ns, mem,
-                         is_map);
+    auto *r = static_cast<recorders *>(self);
+    if (r->timeline_)
+        bounce_timeline_note(r->timeline_.get(), event->time_ns, mem, is_map);
+    if (r->exposure_ && event->kind == BOUNCE_EVENT_RESTART)
+        bounce_exposure_restart(r->exposure_.get());
+}
+
+void recorders::on_taken(void *self, const bounce_event *event, const bounce_map_result *result,
+                         const bounce_swiotlb *mem) {
+    bounce_exposure_taken(static_cast<recorders *>(self)->exposure_.get(), event, result, mem);
+}
+
+void recorders::on_freed(void *self, const bounce_mapping *mapping) {
+    bounce_exposure_freed(static_cast<recorders *>(self)->exposure_.get(), mapping->dma_addr);
+}
+
+void recorders::write_exposure() {
+    if (bounce_exposure_status(exposure_.get()) == BOUNCE_NO_MEMORY)
+        throw std::bad_alloc();
+    std::string out = "device";
+#define COLUMN(name, kind, unit, meaning) out += "," #name;
+    BOUNCE_EXPOSURE(COLUMN)
+#undef COLUMN
+    auto add_field = [&](std::uint64_t value) {
+        out += ',';
+        add_number(out, value);
+    };
+    auto add_row = [&](const char *device, const bounce_exposure_row &row) {
+        out += '\n';
+        add_text(out, device);
+#define FIELD(name, kind, unit, meaning) add_field(row.name);
+        BOUNCE_EXPOSURE(FIELD)
+#undef FIELD
+    };
+    for (std::size_t i = 0; i < ndevices_; i++)
+        add_row(devices_[i].name, bounce_exposure_device(exposure_.get(), i));
+    add_row("total", bounce_exposure_total(exposure_.get()));
+    exposure_file_->write(out + '\n');
 }
 
 void recorders::write_timeline() {
@@ -176,10 +223,12 @@ void recorders::finish() {
     rows_.clear();
     if (timeline_file_)
         write_timeline();
+    if (exposure_)
+        write_exposure();
 }
 
 void recorders::commit() {
-    for (std::optional<output_file> *file : {&mappings_, &fulls_, &timeline_file_})
+    for (std::optional<output_file> *file : {&mappings_, &fulls_, &timeline_file_, &exposure_file_})
         if (*file)
             (*file)->commit();
 }

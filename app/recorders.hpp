@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Row-by-row outputs of a run: --mappings, --fulls and --timeline. They are fed by engine hooks.
+// Row-by-row outputs of a run: --mappings, --fulls, --timeline and --exposure. They are fed by engine
+// hooks.
 #pragma once
 
 #include "output.hpp"
 
+#include "bounce/exposure.h"
 #include "bounce/replay.h"
 #include "bounce/timeline.h"
 
@@ -18,7 +20,7 @@ class recorders {
   public:
     // Empty names: not wanted.
     struct names {
-        std::string mappings, fulls, timeline;
+        std::string mappings, fulls, timeline, exposure;
     };
     recorders(const names &wanted, const bounce_replay_config &config);
     ~recorders();
@@ -26,6 +28,7 @@ class recorders {
     // The device table may grow while the trace is read: to be set before each batch.
     void set_devices(const std::vector<bounce_device> &devices) {
         devices_ = devices.data();
+        ndevices_ = devices.size();
     }
     // Hooks into this object; NULL functions where nothing is wanted.
     bounce_replay_hooks hooks();
@@ -34,19 +37,30 @@ class recorders {
     void finish();
     void commit();
 
+    // Null unless it was wanted.
+    const bounce_exposure *exposure() const {
+        return exposure_.get();
+    }
+
   private:
     static void on_mapped(void *self, const bounce_event *event, const bounce_map_result *result);
     static void on_full(void *self, const bounce_event *event, const bounce_map_result *result,
                         const bounce_pressure *pressure);
     static void on_changed(void *self, const bounce_event *event, const bounce_swiotlb *mem);
+    static void on_taken(void *self, const bounce_event *event, const bounce_map_result *result,
+                         const bounce_swiotlb *mem);
+    static void on_freed(void *self, const bounce_mapping *mapping);
     void add_mapping(const bounce_event &event, const bounce_map_result &result);
     void write_timeline();
+    void write_exposure();
 
     const bounce_device *devices_ = nullptr;
+    std::size_t ndevices_ = 0;
     std::uint64_t nslabs_;
-    std::optional<output_file> mappings_, fulls_, timeline_file_;
+    std::optional<output_file> mappings_, fulls_, timeline_file_, exposure_file_;
     std::string rows_; // mappings not yet written
     std::unique_ptr<bounce_timeline, void (*)(bounce_timeline *)> timeline_;
+    std::unique_ptr<bounce_exposure, void (*)(bounce_exposure *)> exposure_;
 };
 
 } // namespace bouncesim

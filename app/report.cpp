@@ -44,6 +44,14 @@ json::object &section(json::object &stats, const std::string &name) {
     return parent[name].as_object();
 }
 
+json::object exposure_row_json(const bounce_exposure_row &row) {
+    json::object out;
+#define FIELD(name, kind, unit, meaning) out[#name] = row.name;
+    BOUNCE_EXPOSURE(FIELD)
+#undef FIELD
+    return out;
+}
+
 } // namespace
 
 std::string pretty(const json::value &value) {
@@ -59,6 +67,19 @@ json::object stats_json(const bounce_stats &stats) {
             section(out, info->section)[info->name] = bounce_stat_value(&stats, info);
     section(out, "fragmentation")["external_hiwater"] = stats.fragmentation_external_hiwater;
     return out;
+}
+
+json::object exposure_json(const bounce_exposure &exposure,
+                           const std::vector<bounce_device> &devices) {
+    json::array rows;
+    for (std::size_t i = 0; i < devices.size(); i++) {
+        json::object row{{"device", devices[i].name}};
+        for (auto &item : exposure_row_json(bounce_exposure_device(&exposure, i)))
+            row[item.key()] = std::move(item.value());
+        rows.emplace_back(std::move(row));
+    }
+    return json::object{{"total", exposure_row_json(bounce_exposure_total(&exposure))},
+                        {"devices", std::move(rows)}};
 }
 
 json::object trace_json(const trace_session &session) {

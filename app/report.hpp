@@ -4,6 +4,7 @@
 
 #include "session.hpp"
 
+#include "bounce/exposure.h"
 #include "bounce/stats.h"
 
 #include <ostream>
@@ -19,6 +20,10 @@ json::object stats_json(const bounce_stats &stats);
 json::object trace_json(const trace_session &session);
 json::object config_json(const resolved_config &config, const std::vector<bounce_device> &devices,
                          const char *engine);
+
+// Keys as the columns of --exposure: the total, and a list of devices.
+json::object exposure_json(const bounce_exposure &exposure,
+                           const std::vector<bounce_device> &devices);
 
 // Indented, keys in their order, a newline at the end.
 std::string pretty(const json::value &value);

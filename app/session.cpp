@@ -157,6 +157,7 @@ void trace_session::resolve() {
     replay.pool.encrypted = machine.guest != BOUNCE_GUEST_NONE;
     replay.pool.memory = machine.memory;
     replay.worker_delay_ns = options_.worker_delay_ns;
+    replay.conversion_page_ns = bounce_guest_conversion_ns(machine.guest);
     replay.force = force && !config_.no_pool;
     replay.allocator_calls = header.allocator_calls;
     config_.as_recorded = nslabs == recorded.nslabs && nareas == recorded.nareas &&

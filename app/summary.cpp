@@ -62,6 +62,31 @@ std::string losses(const bounce_trace_counts &c) {
     return text;
 }
 
+std::string exposure_text(const bounce_exposure_row &e) {
+    auto in_maps = [&](std::uint64_t exposed, const std::string &bytes) {
+        return exposed ? bytes + " in " + with_commas(exposed) + " of " + with_commas(e.mappings) +
+                             " maps"
+                       : std::string("nothing");
+    };
+    std::string zeroed = e.untrusted_zeroed_bytes
+                             ? " (" + bytes_text(e.untrusted_zeroed_bytes) + " zeroed)"
+                             : "";
+    return "direct " +
+           in_maps(e.direct_exposed_mappings, bytes_text(e.direct_stale_bytes) + " stale") +
+           "; through IOMMU granules " +
+           in_maps(e.untrusted_exposed_mappings, bytes_text(e.untrusted_stale_bytes) +
+                                                     " stale, " +
+                                                     bytes_text(e.untrusted_live_bytes) + " live") +
+           zeroed;
+}
+
+std::string conversion_text(const bounce_stats &s, bounce_guest guest) {
+    return bytes_text(s.conversion_bytes) + " made shared: " + with_commas(s.conversion_pages) +
+           " pages, about " + time_text(s.conversion_ns) + " (" +
+           (guest == BOUNCE_GUEST_TDX ? "TDX, " : "SEV-SNP, ") +
+           with_commas(bounce_guest_conversion_ns(guest)) + " ns a page)";
+}
+
 std::string verdict(const trace_session &session, const bounce_stats &s) {
     std::vector<cause_row> causes = causes_by_count(s);
     if (s.events_lockups)
@@ -88,7 +113,8 @@ std::string causes_text(const bounce_stats &stats) {
     return text;
 }
 
-void print_summary(std::ostream &out, const trace_session &session, const bounce_stats &s) {
+void print_summary(std::ostream &out, const trace_session &session, const bounce_stats &s,
+                   const bounce_exposure *exposure) {
     const bounce_replay_config &config = session.config().replay;
     const bounce_trace_counts &c = session.counts();
     const std::string &first = session.options().traces[0];
@@ -134,6 +160,10 @@ void print_summary(std::ostream &out, const trace_session &session, const bounce
                               2) +
                             " slots looked at a map, at most " + with_commas(s.search_probes_max)
                       : std::string("-"));
+    if (s.conversion_bytes)
+        row(out, "conversion", conversion_text(s, session.options().machine.guest));
+    if (exposure)
+        row(out, "exposure", exposure_text(bounce_exposure_total(exposure)));
     if (s.recorded_maps_compared)
         row(out, "as recorded",
             with_commas(s.recorded_addresses_equal) + " of " +

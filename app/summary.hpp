@@ -4,13 +4,16 @@
 
 #include "session.hpp"
 
+#include "bounce/exposure.h"
 #include "bounce/stats.h"
 
 #include <ostream>
 
 namespace bouncesim {
 
-void print_summary(std::ostream &out, const trace_session &session, const bounce_stats &stats);
+// `exposure` may be null.
+void print_summary(std::ostream &out, const trace_session &session, const bounce_stats &stats,
+                   const bounce_exposure *exposure);
 
 // "60 exhausted, 48 fragmented", largest first; empty when there were none.
 std::string causes_text(const bounce_stats &stats);

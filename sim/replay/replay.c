@@ -23,6 +23,7 @@ struct bounce_replay {
     uint32_t room;
     bool times_worker; /* the worker runs by time, not by events of the trace */
     uint64_t worker_delay_ns;
+    uint32_t conversion_page_ns;
     uint64_t worker_due_ns; /* NEVER unless it is queued */
     struct bounce_stats stats; /* what the allocator does not count itself */
     double external_hiwater;
@@ -46,6 +47,7 @@ enum bounce_status bounce_replay_create(const struct bounce_replay_config *confi
     replay->dma.allocator_calls = config->allocator_calls;
     replay->times_worker = !config->allocator_calls;
     replay->worker_delay_ns = config->worker_delay_ns;
+    replay->conversion_page_ns = config->conversion_page_ns;
     replay->worker_due_ns = NEVER;
     if (hooks)
         replay->hooks = *hooks;
@@ -361,6 +363,8 @@ void bounce_replay_stats(const struct bounce_replay *replay, struct bounce_stats
     stats->swiotlb_pools = counts->pools;
     stats->events_transient_maps = counts->transient_maps;
     stats->conversion_bytes = counts->converted_bytes;
+    stats->conversion_pages = (counts->converted_bytes + 4095) / 4096;
+    stats->conversion_ns = stats->conversion_pages * replay->conversion_page_ns;
     stats->copy_bytes_to_device = replay->dma.bytes_to_device;
     stats->copy_bytes_from_device = replay->dma.bytes_from_device;
     stats->copy_calls = replay->dma.copies;

@@ -153,6 +153,19 @@ void bounce_boot_pool(const struct bounce_boot *boot, const struct bounce_machin
     }
 }
 
+uint32_t bounce_guest_conversion_ns(enum bounce_guest guest)
+{
+    switch (guest) {
+    case BOUNCE_GUEST_SEV_SNP:
+        return 1250;
+    case BOUNCE_GUEST_TDX:
+        return 1660;
+    case BOUNCE_GUEST_NONE:
+        break;
+    }
+    return 0;
+}
+
 uint64_t bounce_boot_default_start(uint64_t nslabs)
 {
     uint64_t bytes = nslabs << BOUNCE_SLOT_SHIFT;

@@ -153,12 +153,14 @@ def test_a_directory_of_results(ops, tmp_path):
     folder = tmp_path / "a" / "b"
     text = output("run", ops, "--out", folder)
     assert str(folder) in text
-    names = ["fulls.csv", "mappings.csv", "result.json", "timeline.csv"]
+    names = ["exposure.csv", "fulls.csv", "mappings.csv", "result.json", "timeline.csv"]
     assert sorted(p.name for p in folder.iterdir()) == names
-    assert json.loads((folder / "result.json").read_text()) == result("run", ops)
+    wanted = result("run", ops, "--exposure", tmp_path / "exposure.csv")
+    assert json.loads((folder / "result.json").read_text()) == wanted
     assert (folder / "mappings.csv").read_text() == output("run", ops, "--mappings", "-")
     assert (folder / "timeline.csv").read_text() == output("run", ops, "--timeline", "-")
     assert (folder / "fulls.csv").read_text() == output("run", ops, "--fulls", "-")
+    assert (folder / "exposure.csv").read_text() == output("run", ops, "--exposure", "-")
     output("run", ops, "--out", folder, "--quiet")  # again, over the old ones
     assert sorted(p.name for p in folder.iterdir()) == names
 
@@ -173,7 +175,7 @@ def test_an_old_result_stays_when_the_new_one_fails(ops, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.ops", "r.json", "small.ops"]
 
 
-OUTPUTS = ["--json", "--mappings", "--timeline", "--fulls"]
+OUTPUTS = ["--json", "--mappings", "--timeline", "--fulls", "--exposure"]
 
 
 @pytest.mark.parametrize("option", OUTPUTS)

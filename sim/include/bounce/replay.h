@@ -19,6 +19,7 @@ struct bounce_replay_config {
     bool allocator_calls;
     uint64_t worker_delay_ns; /* growing kernels: from the failure that queues the worker to the
                                  pool it adds; streams of allocator calls say themselves when */
+    uint32_t conversion_page_ns; /* encrypted guests: bounce_guest_conversion_ns() */
 };
 
 /* What an engine reports as it goes; each may be NULL. The pointers are valid during the call. */
