@@ -14,6 +14,7 @@ struct entry {
     uint32_t list_head; /* entries that are mapped now */
     uint32_t list_tail;
     bool list_failed;
+    bool list_counted; /* a failure of it has been counted */
 };
 
 struct bounce_replay {
@@ -103,6 +104,7 @@ static void compare(struct bounce_replay *replay, const struct bounce_event *eve
     switch ((enum bounce_recorded)event->recorded) {
     case BOUNCE_RECORDED_NOTHING:
     case BOUNCE_RECORDED_DIRECT:
+    case BOUNCE_RECORDED_TRIED:
         return;
     case BOUNCE_RECORDED_ADDRESS:
         equal = !failed && result->tlb_addr == event->tlb_addr;
@@ -183,6 +185,16 @@ static void start_list(struct entry *list)
     list->list_head = list->list_tail = NO_HANDLE;
 }
 
+/* The records of a failed list may be several attempts in a row: they count once. */
+static bool counts_failure(struct entry *list, const struct bounce_event *event)
+{
+    bool again = list && list->list_counted && (event->flags & BOUNCE_EVENT_LIST_OPEN);
+
+    if (list)
+        list->list_counted = true;
+    return !again;
+}
+
 /* Whether the entry is still tried: not after the failure of its list. Of a list that failed when
  * recorded the trace has only the tried entries, so one after a failure begins another attempt. */
 static bool enter_list(struct entry *list, const struct bounce_event *event)
@@ -191,6 +203,8 @@ static bool enter_list(struct entry *list, const struct bounce_event *event)
 
     if ((event->flags & BOUNCE_EVENT_LIST_FIRST) || (list->list_failed && open))
         start_list(list);
+    if (event->flags & BOUNCE_EVENT_LIST_FIRST)
+        list->list_counted = false;
     return !list->list_failed;
 }
 
@@ -261,8 +275,10 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
             replay->hooks.taken(replay->hooks.context, event, &result, replay->dma.mem);
         if (result.outcome == BOUNCE_MAP_OK)
             note_external(replay);
-        else
+        else if (counts_failure(list, event))
             count_failure(replay, event, &request, &result);
+        else
+            replay->stats.events_list_attempts++;
     }
     /* It failed when recorded, so its driver tried again: that attempt is in the trace and carries
      * the load from there on; an unmap for this one will never come. */

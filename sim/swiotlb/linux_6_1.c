@@ -140,6 +140,7 @@ static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *req
 
 const struct bounce_policy policy_linux_6_1 = {
     .map = map,
+    .find = find,
     .describe = describe,
     .run_shape = run_shape,
     .strict_sync = true,

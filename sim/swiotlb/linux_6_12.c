@@ -232,6 +232,7 @@ static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *req
 
 const struct bounce_policy policy_linux_6_12 = {
     .map = map,
+    .find = find,
     .describe = linux_6_12_describe,
     .run_shape = linux_6_12_run_shape,
 };

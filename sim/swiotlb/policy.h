@@ -38,6 +38,9 @@ struct bounce_policy {
     /* The request in the terms of the search: sizes, offset and padding. */
     void (*describe)(const struct bounce_map_request *request, bool alloc,
                      struct slot_request *slots);
+    /* The search alone: `found` comes zeroed, with NO_SLOT; nothing is taken. NULL: not offered. */
+    void (*find)(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                 const struct slot_request *slots, struct slot_found *found);
     /* Which starts in `area` would do. */
     void (*run_shape)(struct pool *pool, uint32_t area, const struct slot_request *slots,
                       struct run_shape *run);

@@ -242,18 +242,12 @@ static void answered(struct bounce_trace *trace, uint64_t at)
     trace->waits[at & QUEUE_MASK] = false;
 }
 
-static void end_failed_list(struct bounce_event *last)
-{
-    last->recorded = BOUNCE_RECORDED_FULL;
-    last->flags |= BOUNCE_EVENT_LIST_LAST;
-}
-
-/* Takes the pending maps of `device` as lists that failed: all but the last entry of each found
- * room. A new list begins where the first address of the present one comes again. */
+/* Takes the pending maps of `device` as a list that failed: its last entry found no room. They may
+ * be several attempts in a row; the records do not tell where one ended. */
 static void fail_lists(struct bounce_trace *trace, struct dma_events *state,
                        struct cpu_pending *p, uint16_t device)
 {
-    struct bounce_event *first = NULL, *previous = NULL;
+    struct bounce_event *first = NULL, *last = NULL;
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < p->count; i++) {
@@ -263,9 +257,7 @@ static void fail_lists(struct bounce_trace *trace, struct dma_events *state,
             p->entries[kept++] = p->entries[i];
             continue;
         }
-        if (!first || event->orig_addr == first->orig_addr) {
-            if (previous)
-                end_failed_list(previous);
+        if (!first) {
             first = event;
             first->flags |= BOUNCE_EVENT_LIST_FIRST;
             trace->counts.failed_lists++;
@@ -273,13 +265,15 @@ static void fail_lists(struct bounce_trace *trace, struct dma_events *state,
         event->bound_seq = p->entries[i].next_seq ? p->entries[i].next_seq : state->events;
         event->flags |= BOUNCE_EVENT_IN_LIST | BOUNCE_EVENT_LIST_OPEN;
         event->list = first->handle;
-        event->recorded = BOUNCE_RECORDED_OK;
+        event->recorded = BOUNCE_RECORDED_TRIED;
         answered(trace, p->entries[i].at);
         forget(state, event->handle);
-        previous = event;
+        last = event;
     }
-    if (previous)
-        end_failed_list(previous);
+    if (last) {
+        last->recorded = BOUNCE_RECORDED_FULL;
+        last->flags |= BOUNCE_EVENT_LIST_LAST;
+    }
     p->count = kept;
 }
 

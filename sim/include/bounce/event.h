@@ -31,6 +31,7 @@ enum bounce_recorded {
     BOUNCE_RECORDED_ADDRESS, /* bounced to tlb_addr */
     BOUNCE_RECORDED_OK,      /* bounced, address not told */
     BOUNCE_RECORDED_FULL,    /* found no room */
+    BOUNCE_RECORDED_TRIED,   /* went to the pool, outcome not told */
 };
 
 enum bounce_event_flag {
@@ -38,7 +39,8 @@ enum bounce_event_flag {
     BOUNCE_EVENT_LIST_FIRST = 1u << 1, /* its first one */
     BOUNCE_EVENT_LIST_LAST = 1u << 2,  /* its last one, as far as the trace tells */
     BOUNCE_EVENT_LIST_OPEN = 1u << 3,  /* of a list that failed when recorded: entries that were
-                                          never tried are not in the trace, nor is its unmap */
+                                          never tried are not in the trace, nor is its unmap; its
+                                          driver may have tried again without a trace of that */
     BOUNCE_EVENT_IMPLIED = 1u << 4,    /* not in the trace: follows from its addresses */
 };
 

@@ -35,6 +35,7 @@ BOUNCE_BEGIN_DECLS
     X(events, unreachable, COUNT, UP, "maps", "maps whose slots lay above the device's DMA mask") \
     X(events, retried_maps, COUNT, NO, "maps", "maps that failed when recorded and found room here: released at once, their retry is in the trace") \
     X(events, lists_failed, COUNT, UP, "lists", "scatter lists that failed half-way") \
+    X(events, list_attempts, COUNT, NO, "maps", "failures after the first one in the records of one failed scatter list: attempts whose limits the trace does not tell") \
     X(events, list_entries_not_tried, COUNT, NO, "entries", "entries after the failure of their list") \
     X(full_by_cause, no_pool, COUNT, UP, "maps", "there was no pool") \
     X(full_by_cause, oversize, COUNT, UP, "maps", "more than a slot set can hold, offset included: no pool size helps") \

@@ -35,7 +35,29 @@ struct bounce_swiotlb_config {
     bool reuse_pages;        /* freed blocks are handed out again */
     bool encrypted;          /* confidential guest: transient buffers come from the atomic pool */
     uint64_t memory;         /* bytes of memory: size of the atomic pool */
+    /* bounce_kernel_takes_any_size() only: other constants than Linux's. Slots above are of this size; the
+     * start is aligned to it. A seg_boundary below it is kept between slots, not within one. */
+    uint32_t slot_size;     /* bytes, a power of two; 0: 2048 */
+    uint32_t segment_slots; /* slots of a slot set, a power of two; 0: 128 */
+    /* Slots of a pool of its own for each device, in one area, from `start` on in the order of their
+     * first maps; nslabs and nareas are unused then. 0: one pool for all. Not for growing kernels. */
+    uint64_t device_nslabs;
 };
+
+#define BOUNCE_MIN_SLOT_SIZE     512u
+#define BOUNCE_MAX_SLOT_SIZE     65536u
+#define BOUNCE_MIN_SEGMENT_SLOTS 32u
+#define BOUNCE_MAX_SEGMENT_SLOTS 4096u
+
+static inline uint32_t bounce_config_slot_size(const struct bounce_swiotlb_config *config)
+{
+    return config->slot_size ? config->slot_size : 1u << BOUNCE_SLOT_SHIFT;
+}
+
+static inline uint32_t bounce_config_segment_slots(const struct bounce_swiotlb_config *config)
+{
+    return config->segment_slots ? config->segment_slots : BOUNCE_SEGMENT_SLOTS;
+}
 
 /* Counters that change with every call; pointers to them stay valid as long as the allocator. */
 struct bounce_swiotlb_counts {
@@ -157,6 +179,31 @@ BOUNCE_API bool bounce_swiotlb_worker_queued(const struct bounce_swiotlb *mem);
 BOUNCE_API void bounce_swiotlb_pressure(struct bounce_swiotlb *mem,
                                         const struct bounce_map_request *request, bool alloc,
                                         struct bounce_pressure *pressure);
+
+/* ---- setting the state by hand, to follow a recorded kernel ---- */
+
+/* What bounce_swiotlb_map() would answer, without taking anything. False where the kernel of this
+ * allocator does not offer it (growing kernels, other back-ends). */
+BOUNCE_API bool bounce_swiotlb_peek(struct bounce_swiotlb *mem,
+                                    const struct bounce_map_request *request,
+                                    struct bounce_map_result *result);
+
+/* Takes the slots that give `request` the address `tlb_addr`, wherever a search would have gone;
+ * with move_cursor the area's cursor moves behind them, as after a search. False, and nothing
+ * changed, when they are not free, not in any pool, or cannot give that address. */
+BOUNCE_API bool bounce_swiotlb_place(struct bounce_swiotlb *mem,
+                                     const struct bounce_map_request *request, uint64_t tlb_addr,
+                                     bool move_cursor);
+
+/* The cursor of the area that holds an address; false, or nothing done, outside every pool. */
+BOUNCE_API bool bounce_swiotlb_cursor_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr,
+                                         uint32_t *cursor);
+BOUNCE_API void bounce_swiotlb_set_cursor_at(struct bounce_swiotlb *mem, uint64_t tlb_addr,
+                                             uint32_t cursor);
+
+/* The address that was returned for the buffer to which the slot at `tlb_addr` belongs, padding
+ * included; 0 when the slot is free. */
+BOUNCE_API uint64_t bounce_swiotlb_holder(const struct bounce_swiotlb *mem, uint64_t tlb_addr);
 
 BOUNCE_API const struct bounce_swiotlb_counts *
 bounce_swiotlb_get_counts(const struct bounce_swiotlb *mem);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Setting the allocator's state by hand: for those who reconstruct what a recorded kernel did. */
+#include "growth.h"
+#include "map_slots.h"
+
+static struct pool *pool_at(struct bounce_swiotlb *mem, uint64_t addr)
+{
+    if (!mem->pool || mem->backend)
+        return NULL;
+    if (pool_holds(mem->pool, addr))
+        return mem->pool;
+    return mem->growth ? growth_pool_of(mem->growth, addr) : NULL;
+}
+
+bool bounce_swiotlb_peek(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                         struct bounce_map_result *result)
+{
+    struct slot_found found = {.slot = NO_SLOT};
+    struct slot_request slots;
+
+    if (mem->backend || !mem->policy->find)
+        return false;
+    mem->policy->describe(request, false, &slots);
+    if (mem->pool)
+        mem->policy->find(mem, request, &slots, &found);
+    *result = (struct bounce_map_result){
+        .alloc_size = slots.alloc_size,
+        .probes = found.probes,
+        .locks = found.locks,
+        .outcome = found.slot != NO_SLOT ? BOUNCE_MAP_OK
+                   : found.lockup        ? BOUNCE_MAP_LOCKUP
+                                         : BOUNCE_MAP_FULL,
+    };
+    if (found.slot == NO_SLOT)
+        return true;
+    result->slots = slots.nslots;
+    result->tlb_addr = found.pool->start +
+                       ((uint64_t)(found.slot + slots.pad_slots) << BOUNCE_SLOT_SHIFT) +
+                       slots.offset;
+    return true;
+}
+
+bool bounce_swiotlb_place(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                          uint64_t tlb_addr, bool move_cursor)
+{
+    struct pool *pool = pool_at(mem, tlb_addr);
+    struct bounce_map_result ignored;
+    struct slot_found found = {0};
+    struct slot_request slots;
+    uint32_t holder, index;
+
+    if (!pool)
+        return false;
+    mem->policy->describe(request, false, &slots);
+    holder = pool_slot_of(pool, tlb_addr);
+    if (slots.nslots > SET_SLOTS || holder < slots.pad_slots ||
+        (tlb_addr & (SLOT_SIZE - 1)) != slots.offset)
+        return false;
+    found.pool = pool;
+    found.slot = holder - slots.pad_slots;
+    if (found.slot + slots.nslots > pool->nslabs ||
+        !pool_run_is_free(pool, found.slot, slots.nslots))
+        return false;
+    found.area = pool_area_of(pool, found.slot);
+    index = found.slot - found.area * pool->area_nslabs + slots.nslots;
+    found.next = move_cursor ? (index < pool->area_nslabs ? index : 0)
+                             : pool->areas[found.area].index;
+    map_found(mem, request, false, mem->growth != NULL, &slots, &found, &ignored);
+    return true;
+}
+
+bool bounce_swiotlb_cursor_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr,
+                              uint32_t *cursor)
+{
+    /* Reads only; the pool is looked up in the same way for both. */
+    const struct pool *pool = pool_at((struct bounce_swiotlb *)(uintptr_t)mem, tlb_addr);
+
+    if (!pool)
+        return false;
+    *cursor = pool->areas[pool_area_of(pool, pool_slot_of(pool, tlb_addr))].index;
+    return true;
+}
+
+void bounce_swiotlb_set_cursor_at(struct bounce_swiotlb *mem, uint64_t tlb_addr, uint32_t cursor)
+{
+    struct pool *pool = pool_at(mem, tlb_addr);
+
+    if (pool && cursor < pool->area_nslabs)
+        pool->areas[pool_area_of(pool, pool_slot_of(pool, tlb_addr))].index = cursor;
+}
+
+uint64_t bounce_swiotlb_holder(const struct bounce_swiotlb *mem, uint64_t tlb_addr)
+{
+    const struct pool *pool = pool_at((struct bounce_swiotlb *)(uintptr_t)mem, tlb_addr);
+    uint32_t slot, holder;
+
+    if (!pool)
+        return 0;
+    slot = pool_slot_of(pool, tlb_addr);
+    if (pool_run_is_free(pool, slot, 1))
+        return 0;
+    /* Padding slots come before the slot that holds the address. */
+    for (uint32_t ahead = 0; ahead < SET_SLOTS && slot + ahead < pool->nslabs; ahead++) {
+        holder = pool_holder_of(pool, slot + ahead);
+        if (holder != NO_SLOT)
+            return pool->start + ((uint64_t)holder << BOUNCE_SLOT_SHIFT) +
+                   pool->meta[holder].offset;
+    }
+    return 0;
+}
