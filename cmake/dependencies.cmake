@@ -14,3 +14,8 @@ set(BOUNCESIM_HAVE_SYSTEMC ${systemc_FOUND})
 if(NOT systemc_FOUND)
   message(STATUS "bouncesim: SystemC is missing, --engine systemc is left out; install libsystemc-dev")
 endif()
+
+pkg_check_modules(libpcap QUIET IMPORTED_TARGET libpcap)
+if(NOT libpcap_FOUND)
+  message(STATUS "bouncesim: libpcap is missing, pcap and pcapng are left out; install libpcap-dev")
+endif()

@@ -7,9 +7,29 @@
 static const struct bounce_format table[] = {
     {"ops", "bouncesim's own operation streams: P, D, M, A, U, S and W lines", &format_ops},
     {"ftrace",
-     "text of the kernel's trace or trace_pipe file, or of `trace-cmd report`, with dma and swiotlb "
+     "text of the kernel's trace or trace_pipe file, or of `trace-cmd report`, with dma and "
+     "swiotlb "
      "events",
      &format_ftrace},
+    {"csv", "bouncesim's own CSV of requests or mappings, to be written by scripts", &format_csv},
+    {"blkparse", "text of blkparse, default format", &format_blkparse},
+    {"blktrace", "binary records of blktrace, either byte order; all CPUs' files at once",
+     &format_blktrace},
+    {"usbmon", "text of usbmon (1u, 1t)", &format_usbmon},
+#ifdef BOUNCE_HAVE_PCAP
+    {"pcap", "network captures, pcap and pcapng", &format_pcap},
+#endif
+    {"vscsi", "VMware vscsi records, versions 1 and 2 (CloudPhysics)", &format_vscsi},
+    {"fio", "fio I/O logs, versions 2 and 3", &format_fio},
+    {"msr", "MSR Cambridge CSV", &format_msr},
+    {"spc", "Storage Performance Council CSV", &format_spc},
+    {"alibaba", "Alibaba block traces, CSV", &format_alibaba},
+    {"tencent", "Tencent block storage traces, CSV", &format_tencent},
+    {"systor", "Systor '17 CSV", &format_systor},
+    {"fiu", "FIU block traces, text", &format_fiu},
+    {"disksim", "DiskSim ASCII, times in milliseconds", &format_disksim},
+    {"mqsim", "MQSim and SSDsim ASCII, times in nanoseconds", &format_mqsim},
+    {"hfplayer", "hfplayer's CSV with a header of typed names", &format_hfplayer},
 };
 
 const struct bounce_format *bounce_format_at(size_t index)

@@ -16,8 +16,7 @@ void lines_close(struct lines *lines)
     lines->buffer = NULL;
 }
 
-/* Moves what is left to the front and reads until something has come. */
-static enum bounce_status refill(struct lines *lines, struct bounce_error *error)
+enum bounce_status lines_refill(struct lines *lines, struct bounce_error *error)
 {
     size_t got = 0;
     enum bounce_status status;
@@ -38,7 +37,7 @@ enum bounce_status lines_peek(struct lines *lines, const char **text, size_t *le
                               struct bounce_error *error)
 {
     while (!lines->at_end && lines->end - lines->begin < LINES_BUFFER / 4) {
-        enum bounce_status status = refill(lines, error);
+        enum bounce_status status = lines_refill(lines, error);
 
         if (status)
             return status;
@@ -78,7 +77,7 @@ enum bounce_status lines_next(struct lines *lines, const char **line, size_t *le
                                  "a line of more than %u bytes; a text trace was expected",
                                  LINES_BUFFER);
         searched = have;
-        status = refill(lines, error);
+        status = lines_refill(lines, error);
         if (status)
             return status;
     }

@@ -12,13 +12,17 @@ struct lines {
     char *buffer;
     size_t begin;
     size_t end;
-    uint64_t number; /* of the line returned last, from 1 */
+    uint64_t number;   /* of the line returned last, from 1 */
+    uint64_t consumed; /* bytes taken by bytes_take() */
     bool at_end;
-    bool cut;        /* that line had no newline: the input ends in it */
+    bool cut; /* that line had no newline: the input ends in it */
 };
 
 enum bounce_status lines_open(struct lines *lines, const struct bounce_input *input);
 void lines_close(struct lines *lines);
+
+/* Moves what is left to the front of the buffer and reads once more; there must be room. */
+enum bounce_status lines_refill(struct lines *lines, struct bounce_error *error);
 
 /* The first bytes of the input, without consuming them. */
 enum bounce_status lines_peek(struct lines *lines, const char **text, size_t *length,

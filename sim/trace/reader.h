@@ -5,6 +5,7 @@
 
 #include "index.h"
 #include "lines.h"
+#include "sizes.h"
 
 #include "bounce/trace.h"
 
@@ -13,6 +14,11 @@
 
 /* Most mappings that can be live at once: the slots of a 1 GiB pool, every one of them mapped. */
 #define LIVE_LIMIT (1u << 19)
+
+struct line_format; /* text.h */
+
+#define DEVICES_MAX  4096u
+#define DEVICE_HINTS 1024u
 
 struct bounce_format_ops {
     /* How sure the format is that the text (the first bytes of the input) is its own: 0 no, 100
@@ -25,6 +31,7 @@ struct bounce_format_ops {
     /* The queue is full and its oldest event still waits: settle it now. May be NULL. */
     void (*settle)(struct bounce_trace *trace);
     void (*close)(struct bounce_trace *trace);
+    const struct line_format *lines; /* of formats that are read by text_read() */
 };
 
 struct bounce_trace {
@@ -36,7 +43,9 @@ struct bounce_trace {
     struct bounce_device *devices;
     size_t ndevices;
     size_t devices_room;
-    void *state; /* the format's */
+    uint16_t device_hints[DEVICE_HINTS]; /* by hash of the name: where it was last found */
+    struct sizes sizes;                  /* of requests */
+    void *state;                         /* the format's */
     bool ended;
 
     /* Events in trace order; those that wait for a later record hold back what follows them. */
@@ -62,8 +71,8 @@ static inline struct bounce_event *queue_push(struct bounce_trace *trace)
     return event;
 }
 
-/* Index of the device of that name, added if need be; the last one asked for is found at once.
- * Fails (UINT16_MAX) beyond 4096 devices or without memory. */
+/* Index of the device of that name, added if need be. Fails (UINT16_MAX) beyond
+ * DEVICES_MAX or without memory. */
 uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length);
 
 /* A record that cannot be read: refused, or counted with skip_malformed. */

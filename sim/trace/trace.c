@@ -5,16 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEVICES_MAX 4096u
+static uint32_t name_hash(const char *name, size_t length)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)name[i]) * 16777619u;
+    return (hash ^ hash >> 15) % DEVICE_HINTS;
+}
+
+static bool has_name(const struct bounce_trace *trace, size_t index, const char *name,
+                     size_t length)
+{
+    return memcmp(trace->devices[index].name, name, length) == 0 &&
+           trace->devices[index].name[length] == 0;
+}
 
 uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length)
 {
     size_t kept = length < BOUNCE_DEVICE_NAME_MAX ? length : BOUNCE_DEVICE_NAME_MAX - 1;
     char text[BOUNCE_DEVICE_NAME_MAX];
+    uint16_t *hint = &trace->device_hints[name_hash(name, kept)];
 
+    if (*hint < trace->ndevices && has_name(trace, *hint, name, kept))
+        return *hint;
     for (size_t i = 0; i < trace->ndevices; i++)
-        if (memcmp(trace->devices[i].name, name, kept) == 0 && trace->devices[i].name[kept] == 0)
-            return (uint16_t)i;
+        if (has_name(trace, i, name, kept))
+            return *hint = (uint16_t)i;
     if (trace->ndevices == DEVICES_MAX)
         return UINT16_MAX;
     if (trace->ndevices == trace->devices_room) {
@@ -29,7 +46,7 @@ uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t lengt
     memcpy(text, name, kept);
     text[kept] = 0;
     bounce_device_init(&trace->devices[trace->ndevices], text);
-    return (uint16_t)trace->ndevices++;
+    return *hint = (uint16_t)trace->ndevices++;
 }
 
 enum bounce_status trace_malformed(struct bounce_trace *trace, struct bounce_error *error,
@@ -85,7 +102,8 @@ static const char *advice(const char *text, size_t length)
     if (length == 0)
         return "the file is empty";
     if (memchr(text, 0, length))
-        return "this is binary data of no known format; `bouncesim list formats` shows what is read";
+        return "this is binary data of no known format; `bouncesim list formats` shows what is "
+               "read";
     return "no reader knows this text; `bouncesim list formats` shows what is read";
 }
 
@@ -138,6 +156,7 @@ void bounce_trace_close(struct bounce_trace *trace)
     free(trace->queue);
     free(trace->waits);
     free(trace->devices);
+    sizes_free(&trace->sizes);
     free(trace);
 }
 
@@ -180,6 +199,11 @@ const struct bounce_recorded_config *bounce_trace_recorded(const struct bounce_t
 const struct bounce_trace_counts *bounce_trace_get_counts(const struct bounce_trace *trace)
 {
     return &trace->counts;
+}
+
+struct bounce_request_counts bounce_trace_requests(const struct bounce_trace *trace)
+{
+    return sizes_counts(&trace->sizes);
 }
 
 const struct bounce_device *bounce_trace_devices(const struct bounce_trace *trace, size_t *count)

@@ -39,6 +39,12 @@ struct bounce_trace_options {
     bool skip_malformed;                /* count lines that cannot be read instead of refusing */
 };
 
+/* What the events of a trace are. */
+enum bounce_trace_level {
+    BOUNCE_LEVEL_MAPPINGS, /* maps and unmaps: an engine takes them as they are */
+    BOUNCE_LEVEL_REQUESTS, /* requests and packets: bounce/requests.h makes mappings of them */
+};
+
 /* What a trace tells of the machine it was recorded on; 0 or false where it does not. */
 struct bounce_recorded_config {
     struct bounce_boot boot; /* as a recorded header says, exact */
@@ -49,6 +55,9 @@ struct bounce_recorded_config {
     bool bounces;         /* swiotlb_bounced events were seen */
     bool forced;          /* and said FORCE */
     bool timed;           /* times are real; otherwise 1 us an operation is assumed */
+    uint8_t level;        /* enum bounce_trace_level */
+    bool has_completions; /* requests: some have ended so far; otherwise all have handle 0 */
+    bool guessed_dirs;    /* packets without a direction: taken as received */
 };
 
 /* Counts so far; final once the trace has ended. */
@@ -58,15 +67,28 @@ struct bounce_trace_counts {
     uint64_t coherent_events;  /* dma_alloc and dma_free outside a restricted pool */
     uint64_t malformed;        /* skipped because they could not be read */
     uint64_t lost_events;      /* the recorder's own loss markers */
-    uint64_t unmatched_unmaps; /* of mappings made before the trace began, or lost */
+    uint64_t unmatched_unmaps; /* of mappings made before the trace began, or lost; of requests:
+                                  completions */
     uint64_t unmatched_syncs;
     uint64_t implied_unmaps;   /* an address was given out again without an unmap in between */
     uint64_t truncated_lists;  /* scatter lists of which the kernel printed 128 entries */
     uint64_t failed_lists;     /* scatter lists that left only swiotlb_bounced events */
     uint64_t time_steps_back;  /* joined recordings: time goes on, the pool is as new */
+    uint64_t late_records;     /* too late to be put in order; taken when they came */
     uint64_t not_tracked;      /* mappings beyond the live limit: unmaps are missing */
     uint64_t first_ns;         /* time of the first record as recorded */
     uint64_t span_ns;
+};
+
+/* The requests so far; all 0 in a trace of mappings. */
+struct bounce_request_counts {
+    uint64_t count;
+    uint64_t reads; /* from the device: packets received too */
+    uint64_t writes;
+    uint64_t bytes;
+    uint64_t size_min;
+    uint64_t size_median; /* the upper one of an even number */
+    uint64_t size_max;
 };
 
 struct bounce_trace;
@@ -88,6 +110,9 @@ BOUNCE_API const struct bounce_format *bounce_trace_format(const struct bounce_t
 BOUNCE_API const struct bounce_recorded_config *
 bounce_trace_recorded(const struct bounce_trace *trace);
 BOUNCE_API const struct bounce_trace_counts *bounce_trace_get_counts(const struct bounce_trace *trace);
+
+/* Cost: sorts the distinct sizes. */
+BOUNCE_API struct bounce_request_counts bounce_trace_requests(const struct bounce_trace *trace);
 
 /* The devices seen so far, in order of appearance; the array may move when more are read. */
 BOUNCE_API const struct bounce_device *bounce_trace_devices(const struct bounce_trace *trace,

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "records.h"
+
+#include <stdlib.h>
+
+#define RELEASE_AT_ONCE 256u
+#define HEAP_LIMIT      (LIVE_LIMIT + RECORDS_WINDOW)
+
+struct live {
+    uint64_t key;
+    uint64_t id;
+    uint64_t size;
+    uint16_t device;
+    uint8_t dir;
+    uint8_t kind; /* of the event that began it */
+};
+
+struct records {
+    struct record *heap; /* earliest first; by order among equal times */
+    uint32_t count;
+    uint32_t room;
+    uint32_t held; /* of them, records of the input: what the window counts */
+    uint64_t next_order;
+    uint64_t base_ns;   /* added to recorded times, modulo 2^64 */
+    uint64_t floor_ns;  /* no record goes before it: released, or of the recording before */
+    uint64_t newest_ns; /* of the records so far */
+    uint64_t first_ns;  /* the earliest; fixed once events are released */
+    bool started;
+    bool released;
+    bool unique;
+    bool untracked; /* no completion has come in a whole LIVE_LIMIT of requests */
+    struct index by_key;
+    struct live *live; /* by handle */
+    uint32_t live_room;
+    uint32_t *free_handles; /* stack */
+    uint32_t nfree;
+    uint32_t used_handles;
+    uint64_t next_id;
+};
+
+struct records *records_create(bool unique)
+{
+    struct records *r = calloc(1, sizeof(*r));
+
+    if (r)
+        r->unique = unique;
+    return r;
+}
+
+void records_destroy(struct records *r)
+{
+    if (!r)
+        return;
+    index_free(&r->by_key);
+    free(r->heap);
+    free(r->live);
+    free(r->free_handles);
+    free(r);
+}
+
+uint64_t records_key(uint64_t a, uint64_t b)
+{
+    uint64_t x = a * UINT64_C(0x9e3779b97f4a7c15) + b;
+
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    x ^= x >> 31;
+    return x == NO_KEY ? 0 : x;
+}
+
+/* ---- order ---- */
+
+static bool before(const struct record *a, const struct record *b)
+{
+    return a->event.time_ns != b->event.time_ns ? a->event.time_ns < b->event.time_ns
+                                                : a->order < b->order;
+}
+
+static enum bounce_status heap_put(struct records *r, const struct record *record)
+{
+    uint32_t at = r->count;
+
+    if (r->count == r->room) {
+        uint32_t room = r->room ? 2 * r->room : 256;
+        struct record *bigger = realloc(r->heap, room * sizeof(*bigger));
+
+        if (!bigger)
+            return BOUNCE_NO_MEMORY;
+        r->heap = bigger;
+        r->room = room;
+    }
+    r->count++;
+    r->heap[at] = *record;
+    r->heap[at].order = r->next_order++;
+    while (at && before(&r->heap[at], &r->heap[(at - 1) / 2])) {
+        struct record parent = r->heap[(at - 1) / 2];
+
+        r->heap[(at - 1) / 2] = r->heap[at];
+        r->heap[at] = parent;
+        at = (at - 1) / 2;
+    }
+    return BOUNCE_OK;
+}
+
+static struct record heap_take(struct records *r)
+{
+    struct record first = r->heap[0];
+    struct record last = r->heap[--r->count];
+    uint32_t at = 0;
+
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+
+        if (child >= r->count)
+            break;
+        if (child + 1 < r->count && before(&r->heap[child + 1], &r->heap[child]))
+            child++;
+        if (!before(&r->heap[child], &last))
+            break;
+        r->heap[at] = r->heap[child];
+        at = child;
+    }
+    r->heap[at] = last;
+    return first;
+}
+
+uint64_t records_time(struct bounce_trace *trace, struct records *r, uint64_t recorded_ns)
+{
+    uint64_t time_ns = recorded_ns + r->base_ns;
+
+    if (!r->started) {
+        r->started = true;
+        r->first_ns = r->newest_ns = time_ns;
+    } else if (r->newest_ns > STEP_BACK_NS && time_ns < r->newest_ns - STEP_BACK_NS) {
+        struct record restart = {.event = {.kind = BOUNCE_EVENT_RESTART}, .made = true};
+
+        trace->counts.time_steps_back++;
+        r->base_ns += r->newest_ns - time_ns;
+        r->floor_ns = time_ns = restart.event.time_ns = r->newest_ns;
+        /* Without memory the next record finds out. */
+        (void)heap_put(r, &restart);
+    }
+    if (time_ns < r->floor_ns) {
+        trace->counts.late_records++;
+        time_ns = r->floor_ns;
+    }
+    if (time_ns > r->newest_ns)
+        r->newest_ns = time_ns;
+    if (!r->released && time_ns < r->first_ns)
+        r->first_ns = time_ns;
+    trace->counts.first_ns = r->first_ns;
+    trace->counts.span_ns = r->newest_ns - r->first_ns;
+    return time_ns;
+}
+
+enum bounce_status records_add(struct bounce_trace *trace, struct records *r,
+                               const struct record *record)
+{
+    if (record->event.kind == BOUNCE_EVENT_ISSUE)
+        trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
+    r->held++;
+    return heap_put(r, record);
+}
+
+enum bounce_status records_add_timed(struct bounce_trace *trace, struct records *r,
+                                     struct record *issue, uint64_t response_ns)
+{
+    struct record complete = {
+        .event = {.kind = BOUNCE_EVENT_COMPLETE}, .made = true, .quiet = true};
+    enum bounce_status status;
+
+    issue->key = complete.key = records_key(r->next_order, 0);
+    if (__builtin_add_overflow(issue->event.time_ns, response_ns, &complete.event.time_ns))
+        complete.event.time_ns = UINT64_MAX;
+    trace->recorded.has_completions = true;
+    status = records_add(trace, r, issue);
+    return status ? status : heap_put(r, &complete);
+}
+
+/* ---- what is live ---- */
+
+static bool new_handle(struct records *r, uint32_t *handle)
+{
+    if (r->nfree) {
+        *handle = r->free_handles[--r->nfree];
+        return true;
+    }
+    if (r->used_handles == r->live_room) {
+        uint32_t room = r->live_room ? 2 * r->live_room : 256;
+        void *live = realloc(r->live, room * sizeof(*r->live));
+        void *stack;
+
+        if (live)
+            r->live = live;
+        stack = live ? realloc(r->free_handles, room * sizeof(*r->free_handles)) : NULL;
+        if (!stack)
+            return false;
+        r->free_handles = stack;
+        r->live_room = room;
+    }
+    *handle = r->used_handles++;
+    return true;
+}
+
+static void forget_all(struct records *r)
+{
+    index_clear(&r->by_key);
+    r->used_handles = r->nfree = 0;
+}
+
+static struct bounce_event *push(struct bounce_trace *trace, struct records *r,
+                                 const struct record *record)
+{
+    struct bounce_event *out = queue_push(trace);
+    uint64_t time_ns = record->event.time_ns;
+
+    *out = record->event;
+    out->time_ns = time_ns > r->first_ns ? time_ns - r->first_ns : 0;
+    out->list = BOUNCE_NO_LIST;
+    return out;
+}
+
+static void end_request(struct bounce_trace *trace, struct records *r, uint32_t handle,
+                        const struct record *record, unsigned flags)
+{
+    const struct live *l = &r->live[handle];
+    struct bounce_event *out = push(trace, r, record);
+
+    out->kind = l->kind == BOUNCE_EVENT_ISSUE ? BOUNCE_EVENT_COMPLETE : BOUNCE_EVENT_UNMAP;
+    out->flags = (uint8_t)flags;
+    out->handle = handle;
+    out->id = l->id;
+    out->device = l->device;
+    out->dir = l->dir;
+    out->size = l->size;
+    index_remove(&r->by_key, l->key, handle);
+    r->free_handles[r->nfree++] = handle;
+}
+
+static enum bounce_status begin_request(struct bounce_trace *trace, struct records *r,
+                                        const struct record *record)
+{
+    uint32_t handle = 0, old;
+    struct bounce_event *out;
+
+    if (r->unique && record->key != NO_KEY && !r->untracked &&
+        (old = index_find(&r->by_key, record->key)) != INDEX_NONE) {
+        trace->counts.implied_unmaps++;
+        end_request(trace, r, old, record, BOUNCE_EVENT_IMPLIED);
+    }
+    if (r->used_handles - r->nfree == LIVE_LIMIT && !r->untracked) {
+        if (record->event.kind != BOUNCE_EVENT_ISSUE || trace->recorded.has_completions) {
+            trace->counts.not_tracked++;
+            return BOUNCE_OK;
+        }
+        r->untracked = true;
+        forget_all(r);
+    }
+    if (record->event.kind == BOUNCE_EVENT_ISSUE &&
+        sizes_add(&trace->sizes, record->event.size, (enum bounce_dir)record->event.dir))
+        return BOUNCE_NO_MEMORY;
+    if (record->key != NO_KEY && !r->untracked) {
+        if (!new_handle(r, &handle) || index_insert(&r->by_key, record->key, handle))
+            return BOUNCE_NO_MEMORY;
+        r->live[handle] = (struct live){
+            .key = record->key,
+            .size = record->event.size,
+            .device = record->event.device,
+            .dir = record->event.dir,
+            .kind = record->event.kind,
+        };
+    }
+    out = push(trace, r, record);
+    out->handle = handle;
+    if (!record->has_id)
+        out->id = r->next_id++;
+    if (record->key != NO_KEY && !r->untracked)
+        r->live[handle].id = out->id;
+    return BOUNCE_OK;
+}
+
+static enum bounce_status release(struct bounce_trace *trace, struct records *r,
+                                  const struct record *record)
+{
+    const struct live *l;
+    struct bounce_event *out;
+    uint32_t handle;
+
+    switch ((enum bounce_event_kind)record->event.kind) {
+    case BOUNCE_EVENT_ISSUE:
+    case BOUNCE_EVENT_MAP:
+    case BOUNCE_EVENT_ALLOC:
+        return begin_request(trace, r, record);
+    case BOUNCE_EVENT_RESTART:
+        forget_all(r);
+        push(trace, r, record);
+        return BOUNCE_OK;
+    case BOUNCE_EVENT_COMPLETE:
+    case BOUNCE_EVENT_UNMAP:
+        handle = r->untracked ? INDEX_NONE : index_find(&r->by_key, record->key);
+        if (handle == INDEX_NONE) {
+            trace->counts.unmatched_unmaps += !record->quiet;
+            return BOUNCE_OK;
+        }
+        trace->recorded.has_completions = true;
+        end_request(trace, r, handle, record, 0);
+        return BOUNCE_OK;
+    default:
+        handle = index_find(&r->by_key, record->key);
+        if (handle == INDEX_NONE) {
+            trace->counts.unmatched_syncs++;
+            return BOUNCE_OK;
+        }
+        l = &r->live[handle];
+        out = push(trace, r, record);
+        out->handle = handle;
+        out->id = l->id;
+        out->device = l->device;
+        out->dir = l->dir;
+        return BOUNCE_OK;
+    }
+}
+
+enum bounce_status records_release(struct bounce_trace *trace, struct records *r, bool all)
+{
+    unsigned done = 0;
+
+    while (r->count && done < RELEASE_AT_ONCE &&
+           (all || r->held > RECORDS_WINDOW || r->count > HEAP_LIMIT)) {
+        struct record record = heap_take(r);
+        enum bounce_status status;
+
+        r->released = true;
+        if (record.event.time_ns > r->floor_ns && record.event.time_ns <= r->newest_ns)
+            r->floor_ns = record.event.time_ns;
+        r->held -= !record.made;
+        status = release(trace, r, &record);
+        if (status)
+            return status;
+        done++;
+    }
+    return done ? BOUNCE_OK : BOUNCE_END;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Formats of one record a line: what they share, so that a format is a parser of one line. */
+#ifndef TRACE_TEXT_H
+#define TRACE_TEXT_H
+
+#include "fields.h"
+#include "records.h"
+
+#define COLUMNS_MAX 32u
+
+enum row_result {
+    ROW_EVENT, /* a request, a mapping, or what ends or syncs one */
+    ROW_OTHER, /* a record that moves no data */
+    ROW_NOTE,  /* no record: a comment, a header, a summary */
+    ROW_BAD,
+};
+
+#define NO_RESPONSE UINT64_MAX
+
+struct row {
+    uint64_t time_ns;     /* as recorded; of ROW_OTHER too */
+    uint64_t response_ns; /* ISSUE: how long it took, or NO_RESPONSE */
+    uint64_t key;         /* pairs it within its device, or NO_KEY */
+    uint64_t id;
+    uint64_t size;
+    uint64_t offset;
+    uint64_t orig_addr;
+    uint64_t tlb_addr;
+    const char *device; /* a piece of the line; NULL: the format's own name */
+    size_t device_length;
+    uint64_t cpu;
+    uint64_t segments;
+    uint8_t kind; /* enum bounce_event_kind; ISSUE unless the parser says otherwise */
+    uint8_t dir;
+    bool has_id;
+    bool has_orig_addr;
+    bool has_tlb_addr;
+    bool quiet; /* a completion that may belong to something that moved no data */
+};
+
+/* What a parser keeps from line to line; zeroed at the start. */
+struct row_state {
+    uint64_t clock_ns; /* what the format counts time with */
+    uint64_t last;
+    uint64_t line;                /* lines before this one */
+    uint8_t columns[COLUMNS_MAX]; /* of formats with a header: what each column is */
+    uint8_t ncolumns;
+    bool has_header;
+    bool untimed; /* there are no times: the parser makes them up */
+};
+
+struct line_format {
+    const char *what;   /* "not a line of ..." */
+    const char *wanted; /* the layout */
+    enum row_result (*parse)(struct row_state *state, struct cursor line, struct row *row);
+    const char *device; /* of rows that name none */
+    bool unique_keys;   /* see records_create() */
+    bool ids;           /* keys are unique over all devices */
+    bool optional;      /* a file is of this format when any of its first lines is, not all */
+};
+
+/* 0, or `score` when the first lines of the text are of that format. */
+int text_detect(const char *text, size_t length, const struct line_format *format, int score);
+
+enum bounce_status text_open(struct bounce_trace *trace, struct bounce_error *error);
+enum bounce_status text_read(struct bounce_trace *trace, struct bounce_error *error);
+void text_close(struct bounce_trace *trace);
+
+/* A row of struct bounce_format_ops that is all of the above. */
+#define TEXT_FORMAT(detect_function, line_format)                                                  \
+    {                                                                                              \
+        .detect = detect_function, .open = text_open, .read = text_read, .close = text_close,      \
+        .lines = &(line_format),                                                                   \
+    }
+
+#endif
