@@ -180,6 +180,12 @@ po::options_description simulation_option_table() {
         "dma_mask, seg_boundary, min_align_mask of a device (NAME * for all)");
     add("format", po::value<std::string>()->default_value("auto"),
         "format of the traces (`bouncesim list formats`)");
+    add("order", po::value<std::string>()->value_name("reconstructed|recorded")
+                     ->default_value("reconstructed"),
+        "of maps and frees: found from the recorded addresses, or as the text has it");
+    add("service-time", po::value<std::uint64_t>()->value_name("US"),
+        "traces of requests: microseconds from issue to completion, in place of the recorded "
+        "ones (default 100 where the trace has none)");
     add("skip-malformed", "count lines that cannot be read instead of refusing the trace");
     add("quiet,q", "print neither summary nor progress");
     add("help,h", "show this");
@@ -223,6 +229,14 @@ simulation_options read_simulation_options(const po::variables_map &values) {
         if (!options.trace.format)
             throw refused_error("--format " + format +
                                 ": not known; `bouncesim list formats` shows what is read");
+    }
+    options.recorded_order =
+        one_of<bool>(values, "order", {{"reconstructed", false}, {"recorded", true}});
+    if (values.count("service-time")) {
+        std::uint64_t us = values["service-time"].as<std::uint64_t>();
+        if (us > 1000000000u)
+            throw refused_error("--service-time: at most 1000000000 (1000 s) was expected");
+        options.service_ns = us * 1000;
     }
     options.trace.skip_malformed = values.count("skip-malformed") > 0;
     options.quiet = values.count("quiet") > 0;

@@ -33,8 +33,10 @@ struct simulation_options {
     bounce_machine machine = {};     // as far as --memory, --coco, --arch, --low-memory say
     std::uint64_t worker_delay_ns = 100000;
     std::uint32_t lost_orders = 0; // --fragmentation
+    std::optional<std::uint64_t> service_ns; // --service-time
     std::vector<device_setting> devices;
     bounce_trace_options trace = {};
+    bool recorded_order = false; // --order recorded
     bool quiet = false;
 };
 

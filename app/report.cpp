@@ -82,6 +82,31 @@ json::object exposure_json(const bounce_exposure &exposure,
                         {"devices", std::move(rows)}};
 }
 
+namespace {
+
+json::object requests_json(const trace_session &session) {
+    bounce_request_counts r = session.request_counts();
+    bounce_requests_counts made = session.mapping_counts();
+    const resolved_config &config = session.config();
+    json::object out{{"count", r.count},
+                     {"reads", r.reads},
+                     {"writes", r.writes},
+                     {"bytes", r.bytes},
+                     {"size_min", r.size_min},
+                     {"size_median", r.size_median},
+                     {"size_max", r.size_max},
+                     {"mappings", made.mappings},
+                     {"split", made.split},
+                     {"not_tracked", made.not_tracked},
+                     {"outstanding", made.outstanding},
+                     {"service_time_assumed", config.assumed_service}};
+    if (config.assumed_service)
+        out["service_time_ns"] = config.service_ns;
+    return out;
+}
+
+} // namespace
+
 json::object trace_json(const trace_session &session) {
     const bounce_trace_counts &c = session.counts();
     json::object skipped{{"other_events", c.other_events},
@@ -89,9 +114,10 @@ json::object trace_json(const trace_session &session) {
                          {"malformed", c.malformed},
                          {"not_tracked", c.not_tracked}};
     json::array files;
+    bool requests = session.config().requests;
     for (const std::string &path : session.options().traces)
         files.emplace_back(path);
-    return json::object{{"files", files},
+    json::object trace{{"files", files},
                         {"format", session.format().name},
                         {"records", c.records},
                         {"skipped", skipped},
@@ -104,7 +130,28 @@ json::object trace_json(const trace_session &session) {
                         {"time_steps_back", c.time_steps_back},
                         {"first_ns", c.first_ns},
                         {"span_ns", c.span_ns},
-                        {"timed", session.timed()}};
+                        {"late_records", c.late_records},
+                        {"timed", session.timed()},
+                        {"level", requests ? "requests" : "mappings"}};
+    if (requests)
+        trace["requests"] = requests_json(session);
+    return trace;
+}
+
+json::object order_json(trace_session &session) {
+    const bounce_order_stats *s = session.order_stats();
+    if (!s)
+        return {{"mode", "recorded"}};
+    return json::object{{"mode", "reconstructed"},
+                        {"maps", s->maps},
+                        {"explained", s->explained},
+                        {"unexplained", s->unexplained},
+                        {"moved", s->moved},
+                        {"moved_most", s->moved_most},
+                        {"early_frees", s->early_frees},
+                        {"conflicts", s->conflicts},
+                        {"first_unexplained_id",
+                         s->unexplained ? json::value(s->first_unexplained_id) : json::value()}};
 }
 
 json::object config_json(const resolved_config &config, const std::vector<bounce_device> &devices,

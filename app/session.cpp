@@ -22,6 +22,8 @@ trace_session::trace_session(const simulation_options &options,
     try {
         read_window();
         resolve();
+        start_requests();
+        start_order();
     } catch (...) {
         bounce_trace_close(trace_);
         throw;
@@ -56,6 +58,10 @@ void trace_session::read_window() {
     if (seen.records == 0)
         throw refused_error(input_->where(0) + "no events in it; a recording of the dma and swiotlb "
                                                "trace events was expected");
+    if (bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS)
+        throw refused_error(input_->where(0) + "none of its " + records +
+                            " records moves data; requests when they are issued were expected "
+                            "(blktrace: the actions D and C)");
     throw refused_error(input_->where(0) + "none of its " + records +
                         " events maps a buffer; record the trace events dma:* and swiotlb:*");
 }
@@ -160,7 +166,11 @@ void trace_session::resolve() {
     replay.conversion_page_ns = bounce_guest_conversion_ns(machine.guest);
     replay.force = force && !config_.no_pool;
     replay.allocator_calls = header.allocator_calls;
-    config_.as_recorded = nslabs == recorded.nslabs && nareas == recorded.nareas &&
+    config_.requests = header.level == BOUNCE_LEVEL_REQUESTS;
+    config_.assumed_service =
+        config_.requests && (!header.has_completions || options_.service_ns.has_value());
+    config_.service_ns = options_.service_ns.value_or(BOUNCE_DEFAULT_SERVICE_NS);
+    config_.as_recorded = !config_.requests && nslabs == recorded.nslabs && nareas == recorded.nareas &&
                           replay.pool.start == recorded.start && !config_.no_pool;
     describe_inference(recorded.tried && recorded.explained * 2 >= recorded.tried);
 }
@@ -169,6 +179,8 @@ void trace_session::describe_inference(bool explained) {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
     const bounce_inference &recorded = config_.recorded;
     auto say = [&](const std::string &line) { config_.inferred.push_back(line); };
+    if (header.level == BOUNCE_LEVEL_REQUESTS)
+        return describe_requests();
     if (header.has_header) {
         if (!header.timed)
             say("times: none in the trace, 1 us an operation assumed");
@@ -206,7 +218,114 @@ void trace_session::describe_inference(bool explained) {
         (header.forced ? "was forced" : "by DMA mask, as recorded; --swiotlb ...,force for all"));
 }
 
+// The recorded machine's allocator must explain the first addresses before it can tell an order.
+void trace_session::start_order() {
+    const bounce_inference &recorded = config_.recorded;
+    bounce_order *made = nullptr;
+    bounce_error error = {};
+    if (options_.recorded_order || bounce_trace_recorded(trace_)->has_header ||
+        recorded.explained * 2 < recorded.tried || !recorded.tried)
+        return;
+    bounce_swiotlb_config pool = config_.replay.pool;
+    pool.kernel = bounce_kernel_find("linux-6.12"); // no older one records addresses
+    pool.nslabs = recorded.nslabs;
+    pool.nareas = recorded.nareas;
+    pool.start = recorded.start;
+    if (bounce_order_create(&pool, &made, &error))
+        throw run_error(error.text);
+    order_.reset(made);
+}
+
+const bounce_order_stats *trace_session::order_stats() {
+    if (!order_)
+        return nullptr;
+    bounce_order_get_stats(order_.get(), &order_stats_);
+    return &order_stats_;
+}
+
+void trace_session::describe_requests() {
+    const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
+    auto say = [&](const std::string &line) { config_.inferred.push_back(line); };
+    std::uint32_t cpus = config_.replay.pool.cpus;
+    say("requests, not mappings: buffers, their addresses and how they are cut are modelled");
+    if (!header.timed)
+        say("times: none in the trace but those of its waits, 1 us an operation assumed");
+    if (!options_.cpus)
+        say(std::to_string(cpus) + " CPU" + (cpus == 1 ? "" : "s") +
+            (header.cpus ? ", the highest seen" : ", none told"));
+    if (config_.assumed_service)
+        say("service time: " + time_text(config_.service_ns) + " a request " +
+            (options_.service_ns ? "as told" : "assumed, no completions in the trace; "
+                                               "--service-time says another"));
+    if (header.guessed_dirs)
+        say("direction: not told, packets are taken as received");
+    if (!options_.boot && !options_.machine.memory)
+        say("pool: not told, " + with_commas(config_.replay.pool.nslabs) + " slots assumed");
+    say("bouncing is assumed for all of them, as with swiotlb=force or in a confidential guest");
+}
+
+void trace_session::start_requests() {
+    bounce_requests *made = nullptr;
+    bounce_error error = {};
+    if (!config_.requests)
+        return;
+    bounce_requests_config wanted = {config_.assumed_service, config_.service_ns, 0};
+    if (bounce_requests_create(&wanted, &made, &error))
+        throw std::bad_alloc();
+    requests_.reset(made);
+}
+
+trace_session::batch trace_session::next_mappings() {
+    std::size_t got = 0, taken = 0;
+    mappings_.resize(batch_events);
+    for (;;) {
+        if (!pending_.count && !requests_ended_) {
+            pending_ = next_recorded();
+            requests_ended_ = pending_.count == 0;
+        }
+        if (bounce_requests_next(requests_.get(), devices_.data(), pending_.events, pending_.count,
+                                 &taken, mappings_.data(), mappings_.size(), &got))
+            throw std::bad_alloc();
+        pending_.events += taken;
+        pending_.count -= taken;
+        if (got || (requests_ended_ && !pending_.count))
+            return {mappings_.data(), got};
+    }
+}
+
+bounce_requests_counts trace_session::mapping_counts() const {
+    bounce_requests_counts counts = {};
+    if (requests_)
+        bounce_requests_get_counts(requests_.get(), &counts);
+    return counts;
+}
+
 trace_session::batch trace_session::next() {
+    if (requests_)
+        return next_mappings();
+    if (!order_)
+        return next_recorded();
+    ordered_.resize(batch_events);
+    for (;;) {
+        std::size_t got =
+            bounce_order_pop(order_.get(), ordered_.data(), ordered_.size(), all_read_);
+        if (got || all_read_)
+            return {ordered_.data(), got};
+        if (!unordered_.count) {
+            unordered_ = next_recorded();
+            all_read_ = unordered_.count == 0;
+            continue;
+        }
+        std::size_t taken = bounce_order_push(order_.get(), devices_.data(), unordered_.events,
+                                              unordered_.count);
+        if (!taken)
+            throw std::bad_alloc();
+        unordered_.events += taken;
+        unordered_.count -= taken;
+    }
+}
+
+trace_session::batch trace_session::next_recorded() {
     if (window_used_ < window_.size()) {
         std::size_t at = window_used_;
         std::size_t count = std::min(window_.size() - at, batch_events);
@@ -220,7 +339,7 @@ trace_session::batch trace_session::next() {
 
 bool trace_session::contradicted() const {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
-    if (header.has_header || second_pass_)
+    if (header.has_header || second_pass_ || config_.requests)
         return false;
     for (std::size_t i = 0; i < used_masks_.size(); i++)
         if (bounce_evidence_min_align_mask(evidence_.get(), static_cast<std::uint16_t>(i)) !=

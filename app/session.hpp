@@ -7,7 +7,9 @@
 #include "options.hpp"
 
 #include "bounce/infer.h"
+#include "bounce/order.h"
 #include "bounce/replay.h"
+#include "bounce/requests.h"
 #include "bounce/trace.h"
 
 #include <memory>
@@ -21,6 +23,9 @@ struct resolved_config {
     bounce_replay_config replay = {};
     bool no_pool = false;        // swiotlb=noforce
     bool as_recorded = false;    // the pool is the recorded one
+    bool requests = false;       // the trace has requests: mappings are made of them
+    bool assumed_service = false;     // and no completions
+    std::uint64_t service_ns = 0;     // from issue to completion then
     bounce_inference recorded = {}; // what the trace tells of its own machine
     std::vector<std::string> inferred; // one line each, for people
 };
@@ -65,18 +70,30 @@ class trace_session {
     }
 
     const bounce_trace_counts &counts() const;
+    bounce_request_counts request_counts() const {
+        return bounce_trace_requests(trace_);
+    }
+    // What was made of the requests so far.
+    bounce_requests_counts mapping_counts() const;
     const bounce_format &format() const;
     bool timed() const;
     const simulation_options &options() const {
         return options_;
     }
     double progress() const; // 0..1, negative when unknown
+    // What the order reconstruction found so far; NULL when it does not run.
+    const bounce_order_stats *order_stats();
 
     static constexpr std::size_t window_events = 1u << 15;
     static constexpr std::size_t batch_events = 1u << 12;
 
   private:
     void read_window();
+    void start_order();
+    batch next_recorded();
+    void start_requests();
+    batch next_mappings();
+    void describe_requests();
     void resolve();
     void update_devices();
     void describe_inference(bool explained);
@@ -90,6 +107,16 @@ class trace_session {
     std::vector<bounce_event> window_;
     std::size_t window_used_ = 0;
     std::vector<bounce_event> batch_;
+    std::unique_ptr<bounce_order, void (*)(bounce_order *)> order_{nullptr, bounce_order_destroy};
+    bounce_order_stats order_stats_ = {};
+    batch unordered_ = {nullptr, 0}; // read, not yet handed to the reconstruction
+    bool all_read_ = false;
+    std::vector<bounce_event> ordered_;
+    std::unique_ptr<bounce_requests, void (*)(bounce_requests *)> requests_{
+        nullptr, bounce_requests_destroy};
+    batch pending_ = {nullptr, 0}; // read, not yet made into mappings
+    bool requests_ended_ = false;
+    std::vector<bounce_event> mappings_;
     std::vector<bounce_device> devices_;
     std::vector<std::uint32_t> used_masks_; // min_align_mask as inferred, by device
     resolved_config config_;

@@ -43,7 +43,8 @@ void row(std::ostream &out, const char *label, const std::string &text) {
     out << left << text << '\n';
 }
 
-std::string losses(const bounce_trace_counts &c) {
+std::string losses(const trace_session &session) {
+    const bounce_trace_counts &c = session.counts();
     std::string text;
     auto add = [&](std::uint64_t count, const char *what) {
         if (count)
@@ -53,12 +54,17 @@ std::string losses(const bounce_trace_counts &c) {
     add(c.coherent_events, "coherent allocations (not from this pool)");
     add(c.malformed, "malformed lines");
     add(c.lost_events, "events lost by the recorder");
-    add(c.unmatched_unmaps, "unmaps without a map");
+    add(c.unmatched_unmaps,
+        session.config().requests ? "completions without a request" : "unmaps without a map");
     add(c.unmatched_syncs, "syncs outside any mapping");
-    add(c.implied_unmaps, "unmaps missing (address given out again)");
+    add(c.implied_unmaps, session.config().requests
+                              ? "completions missing (same request issued again)"
+                              : "unmaps missing (address given out again)");
     add(c.not_tracked, "maps beyond the limit of live mappings");
     add(c.truncated_lists, "scatter lists printed only in part");
     add(c.time_steps_back, "steps back in time (joined recordings)");
+    add(c.late_records, "records too late to be put in order");
+    add(session.mapping_counts().not_tracked, "requests beyond the limit of live mappings");
     return text;
 }
 
@@ -113,7 +119,7 @@ std::string causes_text(const bounce_stats &stats) {
     return text;
 }
 
-void print_summary(std::ostream &out, const trace_session &session, const bounce_stats &s,
+void print_summary(std::ostream &out, trace_session &session, const bounce_stats &s,
                    const bounce_exposure *exposure) {
     const bounce_replay_config &config = session.config().replay;
     const bounce_trace_counts &c = session.counts();
@@ -126,6 +132,14 @@ void print_summary(std::ostream &out, const trace_session &session, const bounce
             (session.timed() ? time_text(c.span_ns) : "no times") + ", " +
             std::to_string(session.devices().size()) + " device" +
             (session.devices().size() == 1 ? "" : "s"));
+    if (session.config().requests) {
+        bounce_request_counts r = session.request_counts();
+        row(out, "requests",
+            with_commas(r.count) + " (" + with_commas(r.reads) + " reads, " +
+                with_commas(r.writes) + " writes) of " + bytes_text(r.size_min) + " to " +
+                bytes_text(r.size_max) + ", half of them up to " + bytes_text(r.size_median) +
+                "; " + with_commas(session.mapping_counts().mappings) + " mappings made of them");
+    }
     row(out, "pool",
         config.pool.nslabs ? with_commas(config.pool.nslabs) + " slots (" + bytes_text(bytes) +
                                  ") in " + std::to_string(config.pool.nareas) + " area" +
@@ -171,7 +185,16 @@ void print_summary(std::ostream &out, const trace_session &session, const bounce
                 with_commas(s.recorded_full_equal) + " of " +
                 with_commas(s.recorded_full_recorded) + " failures" +
                 (session.config().as_recorded ? "" : " (another pool than recorded)"));
-    if (std::string lost = losses(c); !lost.empty())
+    if (const bounce_order_stats *order = session.order_stats())
+        row(out, "order",
+            order->unexplained
+                ? with_commas(order->unexplained) + " of " + with_commas(order->maps) +
+                      " recorded outcomes are not explained by any order, the first at map " +
+                      std::to_string(order->first_unexplained_id)
+                : "found one that explains every recorded outcome" +
+                      (order->moved ? "; " + with_commas(order->moved) + " events moved"
+                                    : std::string(": the recorded one")));
+    if (std::string lost = losses(session); !lost.empty())
         row(out, "left out", lost);
     for (const std::string &line : session.config().inferred)
         row(out, "inferred", line);

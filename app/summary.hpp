@@ -12,7 +12,7 @@
 namespace bouncesim {
 
 // `exposure` may be null.
-void print_summary(std::ostream &out, const trace_session &session, const bounce_stats &stats,
+void print_summary(std::ostream &out, trace_session &session, const bounce_stats &stats,
                    const bounce_exposure *exposure);
 
 // "60 exhausted, 48 fragmented", largest first; empty when there were none.
