@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool copy_all(int from, int to) {
+static bool copy_all(int from, int to)
+{
     char buffer[65536];
     for (;;) {
         ssize_t got = read(from, buffer, sizeof(buffer));
@@ -32,7 +33,8 @@ static bool copy_all(int from, int to) {
 }
 
 // The dynamic loader tells libraries apart by name and inode: a new file gives new statics.
-static bool make_copy(const char *path, char *copy, size_t copy_size, char *why, size_t why_size) {
+static bool make_copy(const char *path, char *copy, size_t copy_size, char *why, size_t why_size)
+{
     const char *folder = getenv("TMPDIR");
     int length =
         snprintf(copy, copy_size, "%s/bouncesim-XXXXXX.so", folder && *folder ? folder : "/tmp");
@@ -58,7 +60,8 @@ static bool make_copy(const char *path, char *copy, size_t copy_size, char *why,
     return fine;
 }
 
-bool bounce_kt_load(const char *path, struct bounce_kt_library *out, char *why, size_t why_size) {
+bool bounce_kt_load(const char *path, struct bounce_kt_library *out, char *why, size_t why_size)
+{
     char copy[4096];
     out->handle = NULL;
     out->plugin = NULL;
@@ -87,7 +90,8 @@ bool bounce_kt_load(const char *path, struct bounce_kt_library *out, char *why, 
     return false;
 }
 
-void bounce_kt_unload(struct bounce_kt_library *library) {
+void bounce_kt_unload(struct bounce_kt_library *library)
+{
     if (library->handle)
         dlclose(library->handle);
     library->handle = NULL;

@@ -43,7 +43,8 @@ static bool taken; /* the tree's statics are fresh only once */
 
 /* ---- in and out of the kernel's code ---- */
 
-static void enter(void) {
+static void enter(void)
+{
     kt.probes = 0;
     kt.probe_limit = kt.search_bound;
     kt.ticks = 0;
@@ -53,7 +54,8 @@ static void enter(void) {
     kt.armed = true;
 }
 
-static void leave(void) {
+static void leave(void)
+{
     while (unlikely(kt.rcu_pending)) {
         struct rcu_head *head = kt.rcu_pending;
         kt.rcu_pending = head->next;
@@ -63,31 +65,66 @@ static void leave(void) {
 }
 
 /* For an argument that only the tree's own code could judge. */
-static enum bounce_kt_status refuse(void) {
+static enum bounce_kt_status refuse(void)
+{
     leave();
     return BOUNCE_KT_INVALID;
 }
 
-static enum bounce_kt_status left_because(int why) {
+static enum bounce_kt_status left_because(int why)
+{
     leave();
+    /* The guard is as long as a pool, for trees that search beyond an area. It is told as what it
+     * takes to see that a search of one area never ends: a candidate more than the area has. */
+    if (why == KT_LEFT_SEARCH && kt.probes > kt.search_bound)
+        kt.probes -= kt.search_bound - kt.area_slots;
     return why == KT_LEFT_SEARCH ? BOUNCE_KT_LOCKUP
            : why == KT_LEFT_BUG  ? BOUNCE_KT_BUG
                                  : BOUNCE_KT_NO_MEMORY;
 }
 
-static bool is_low_mask(uint64_t mask) {
+static bool is_low_mask(uint64_t mask)
+{
     return (mask & (mask + 1)) == 0;
+}
+
+/* The tree's own pool at `index`, or the one that holds an address; NULL when there is none. */
+#ifdef KT_HAVE_POOLS
+typedef struct io_tlb_pool tree_pool;
+#define POOL_OF(dev, addr) swiotlb_find_pool(dev, addr)
+#else
+typedef struct io_tlb_mem tree_pool;
+#define POOL_OF(dev, addr) (is_swiotlb_buffer(dev, addr) ? (dev)->dma_io_tlb_mem : NULL)
+#endif
+
+static tree_pool *pool_number(const struct bounce_kt *self, uint32_t index)
+{
+#ifdef KT_DYNAMIC
+    struct io_tlb_pool *pool;
+    list_for_each_entry(pool, &self->mem->pools, node)
+    {
+        if (index-- == 0)
+            return pool;
+    }
+    return NULL;
+#elif defined(KT_HAVE_POOLS)
+    return index ? NULL : &self->mem->defpool;
+#else
+    return index ? NULL : self->mem;
+#endif
 }
 
 /* ---- set-up ---- */
 
-static int remap_nothing(void *tlb, unsigned long nslabs) {
+static int remap_nothing(void *tlb, unsigned long nslabs)
+{
     (void)tlb;
     (void)nslabs;
     return 0;
 }
 
-static void boot_option(uint64_t slots, uint32_t areas, bool force) {
+static void boot_option(uint64_t slots, uint32_t areas, bool force)
+{
     char text[64];
     int end = 0;
     if (slots)
@@ -100,7 +137,8 @@ static void boot_option(uint64_t slots, uint32_t areas, bool force) {
         setup_io_tlb_npages(text);
 }
 
-static void set_up_default_pool(const struct bounce_kt_config *config) {
+static void set_up_default_pool(const struct bounce_kt_config *config)
+{
     int (*remap)(void *, unsigned long) = NULL;
 #ifdef KT_DYNAMIC
     if (!config->dynamic)
@@ -113,7 +151,8 @@ static void set_up_default_pool(const struct bounce_kt_config *config) {
     the_instance.mem = &io_tlb_default_mem;
 }
 
-static struct device *new_device(void) {
+static struct device *new_device(void)
+{
     struct device *dev = kt_allocate(1, sizeof(*dev));
     dev->dma_mask = &dev->mask;
 #ifdef KT_HAVE_DEV_INIT
@@ -127,7 +166,8 @@ static struct device *new_device(void) {
     return dev;
 }
 
-static void set_up_restricted_pool(const struct bounce_kt_config *config) {
+static void set_up_restricted_pool(const struct bounce_kt_config *config)
+{
 #ifdef KT_DYNAMIC
     /* There the search's outer loop counts up to the default pool's areas. */
     boot_option(0, config->cpus, false);
@@ -141,7 +181,8 @@ static void set_up_restricted_pool(const struct bounce_kt_config *config) {
     the_instance.mem = new_device()->dma_io_tlb_mem; /* the first device sets the pool up */
 }
 
-static void kt_destroy(struct bounce_kt *self) {
+static void kt_destroy(struct bounce_kt *self)
+{
     if (!self)
         return;
     while (kt.allocations) {
@@ -155,7 +196,8 @@ static void kt_destroy(struct bounce_kt *self) {
 }
 
 static enum bounce_kt_status kt_create(const struct bounce_kt_config *config,
-                                       struct bounce_kt **instance) {
+                                       struct bounce_kt **instance)
+{
     *instance = NULL;
     bool sane = config->slots <= 1ULL << 26 && config->areas <= 65536 && config->cpus >= 1 &&
                 config->cpus <= 65536 && config->pool_start > 0 &&
@@ -200,13 +242,15 @@ static enum bounce_kt_status kt_create(const struct bounce_kt_config *config,
         return BOUNCE_KT_BUG;
     }
     kt.search_bound = the_instance.mem->nslabs;
+    kt.area_slots = kt.search_bound / pool_number(&the_instance, 0)->nareas;
     *instance = &the_instance;
     return BOUNCE_KT_OK;
 }
 
 static enum bounce_kt_status kt_add_device(struct bounce_kt *self,
                                            const struct bounce_kt_device_config *config,
-                                           uint32_t *device) {
+                                           uint32_t *device)
+{
     if (!is_low_mask(config->seg_boundary) || config->seg_boundary < IO_TLB_SIZE - 1 ||
         !is_low_mask(config->min_align_mask) || config->min_align_mask > INT_MAX ||
         config->dma_mask == 0)
@@ -236,8 +280,8 @@ static enum bounce_kt_status kt_add_device(struct bounce_kt *self,
 /* ---- mapping ---- */
 
 /* Bytes the tree looks for, alignment included: to tell "never fits" from "no room now". */
-static uint64_t bytes_needed(const struct device *dev, uint64_t orig, uint64_t size,
-                             uint32_t align) {
+static uint64_t bytes_needed(const struct device *dev, uint64_t orig, uint64_t size, uint32_t align)
+{
 #ifdef KT_MAP_TAKES_ALLOC_SIZE
     uint64_t offset = orig & dev->min_align_mask & (IO_TLB_SIZE - 1);
     return ALIGN(size, (uint64_t)align + 1) + offset;
@@ -248,7 +292,8 @@ static uint64_t bytes_needed(const struct device *dev, uint64_t orig, uint64_t s
 }
 
 static enum bounce_kt_status finish_map(struct bounce_kt *self, struct bounce_kt_map_result *result,
-                                        enum bounce_kt_status status, uint64_t tlb_addr) {
+                                        enum bounce_kt_status status, uint64_t tlb_addr)
+{
 #ifndef KT_HAVE_HIWATER
     if (status == BOUNCE_KT_OK) {
         uint64_t used = mem_used(self->mem);
@@ -272,31 +317,8 @@ static enum bounce_kt_status finish_map(struct bounce_kt *self, struct bounce_kt
     return status;
 }
 
-/* The tree's own pool at `index`, or the one that holds an address; NULL when there is none. */
-#ifdef KT_HAVE_POOLS
-typedef struct io_tlb_pool tree_pool;
-#define POOL_OF(dev, addr) swiotlb_find_pool(dev, addr)
-#else
-typedef struct io_tlb_mem tree_pool;
-#define POOL_OF(dev, addr) (is_swiotlb_buffer(dev, addr) ? (dev)->dma_io_tlb_mem : NULL)
-#endif
-
-static tree_pool *pool_number(const struct bounce_kt *self, uint32_t index) {
-#ifdef KT_DYNAMIC
-    struct io_tlb_pool *pool;
-    list_for_each_entry(pool, &self->mem->pools, node) {
-        if (index-- == 0)
-            return pool;
-    }
-    return NULL;
-#elif defined(KT_HAVE_POOLS)
-    return index ? NULL : &self->mem->defpool;
-#else
-    return index ? NULL : self->mem;
-#endif
-}
-
-static void describe_pool(const tree_pool *pool, struct bounce_kt_pool *out) {
+static void describe_pool(const tree_pool *pool, struct bounce_kt_pool *out)
+{
     out->start = pool->start;
     out->nslabs = pool->nslabs;
     out->nareas = pool->nareas;
@@ -307,7 +329,8 @@ static void describe_pool(const tree_pool *pool, struct bounce_kt_pool *out) {
 #endif
 }
 
-static uint32_t padding_before(struct device *dev, uint64_t tlb_addr) {
+static uint32_t padding_before(struct device *dev, uint64_t tlb_addr)
+{
 #ifdef KT_HAVE_PADDING
     const tree_pool *pool = POOL_OF(dev, tlb_addr);
     return pool ? pool->slots[(tlb_addr - pool->start) >> IO_TLB_SHIFT].pad_slots : 0;
@@ -319,7 +342,8 @@ static uint32_t padding_before(struct device *dev, uint64_t tlb_addr) {
 }
 
 /* What a request amounts to, found out without the search. */
-static void explain(struct bounce_kt_map_result *result, struct device *dev, uint64_t bytes) {
+static void explain(struct bounce_kt_map_result *result, struct device *dev, uint64_t bytes)
+{
 #ifdef KT_PLAIN
     if (likely(result->status == BOUNCE_KT_OK))
         return;
@@ -331,15 +355,16 @@ static void explain(struct bounce_kt_map_result *result, struct device *dev, uin
         result->status = BOUNCE_KT_OVERSIZE;
 }
 
-static bool map_is_sane(const struct bounce_kt *self, uint32_t device, uint32_t cpu,
-                        uint64_t size) {
+static bool map_is_sane(const struct bounce_kt *self, uint32_t device, uint32_t cpu, uint64_t size)
+{
     return device < self->device_count && cpu <= 1u << 20 && size > 0 && size <= 1ULL << 40;
 }
 
 static enum bounce_kt_status kt_map(struct bounce_kt *self, uint32_t device, uint32_t cpu,
                                     uint64_t orig, uint64_t size, uint32_t align,
                                     enum bounce_kt_dir dir, uint32_t attrs,
-                                    struct bounce_kt_map_result *result) {
+                                    struct bounce_kt_map_result *result)
+{
     enter();
     if (!map_is_sane(self, device, cpu, size) || orig >= 1ULL << 62 || !is_low_mask(align) ||
         align > INT_MAX || (unsigned int)dir > BOUNCE_KT_FROM_DEVICE)
@@ -365,7 +390,8 @@ static enum bounce_kt_status kt_map(struct bounce_kt *self, uint32_t device, uin
     return result->status;
 }
 
-static struct page *allocate(const struct bounce_kt *self, struct device *dev, uint64_t size) {
+static struct page *allocate(const struct bounce_kt *self, struct device *dev, uint64_t size)
+{
 #ifdef KT_ALLOC_ALIGNS_NOT
     if (self->natural_alloc) {
         int index =
@@ -381,7 +407,8 @@ static struct page *allocate(const struct bounce_kt *self, struct device *dev, u
 }
 
 static enum bounce_kt_status kt_alloc(struct bounce_kt *self, uint32_t device, uint32_t cpu,
-                                      uint64_t size, struct bounce_kt_map_result *result) {
+                                      uint64_t size, struct bounce_kt_map_result *result)
+{
     enter();
     if (!map_is_sane(self, device, cpu, size) || size > 1u << 30)
         return finish_map(self, result, BOUNCE_KT_INVALID, 0);
@@ -399,7 +426,8 @@ static enum bounce_kt_status kt_alloc(struct bounce_kt *self, uint32_t device, u
     return result->status;
 }
 
-static void tell_copy(struct bounce_kt_copy *copy, bool to_device) {
+static void tell_copy(struct bounce_kt_copy *copy, bool to_device)
+{
     if (!copy)
         return;
     copy->copied = kt.copied;
@@ -413,7 +441,8 @@ static void tell_copy(struct bounce_kt_copy *copy, bool to_device) {
 
 static enum bounce_kt_status kt_unmap(struct bounce_kt *self, uint32_t device, uint64_t tlb_addr,
                                       uint64_t size, enum bounce_kt_dir dir, uint32_t attrs,
-                                      struct bounce_kt_copy *copy) {
+                                      struct bounce_kt_copy *copy)
+{
     if (device >= self->device_count || (unsigned int)dir > BOUNCE_KT_FROM_DEVICE)
         return BOUNCE_KT_INVALID;
     struct device *dev = self->devices[device];
@@ -437,7 +466,8 @@ static enum bounce_kt_status kt_unmap(struct bounce_kt *self, uint32_t device, u
 }
 
 static enum bounce_kt_status kt_free(struct bounce_kt *self, uint32_t device, uint64_t tlb_addr,
-                                     uint64_t size) {
+                                     uint64_t size)
+{
     if (device >= self->device_count || tlb_addr % PAGE_SIZE != 0)
         return BOUNCE_KT_INVALID;
     enter();
@@ -451,7 +481,8 @@ static enum bounce_kt_status kt_free(struct bounce_kt *self, uint32_t device, ui
 
 static enum bounce_kt_status kt_sync(struct bounce_kt *self, uint32_t device, uint64_t tlb_addr,
                                      uint64_t size, enum bounce_kt_dir dir, bool for_cpu,
-                                     struct bounce_kt_copy *copy) {
+                                     struct bounce_kt_copy *copy)
+{
     if (device >= self->device_count || (unsigned int)dir > BOUNCE_KT_FROM_DEVICE)
         return BOUNCE_KT_INVALID;
     struct device *dev = self->devices[device];
@@ -481,7 +512,8 @@ static enum bounce_kt_status kt_sync(struct bounce_kt *self, uint32_t device, ui
     return BOUNCE_KT_OK;
 }
 
-static enum bounce_kt_status kt_run_worker(struct bounce_kt *self, bool *ran) {
+static enum bounce_kt_status kt_run_worker(struct bounce_kt *self, bool *ran)
+{
     (void)self;
     struct work_struct *work = kt.work_pending;
     *ran = work != NULL;
@@ -497,7 +529,8 @@ static enum bounce_kt_status kt_run_worker(struct bounce_kt *self, bool *ran) {
     return BOUNCE_KT_OK;
 }
 
-static void kt_counters(const struct bounce_kt *self, struct bounce_kt_counters *out) {
+static void kt_counters(const struct bounce_kt *self, struct bounce_kt_counters *out)
+{
     out->nslabs = self->mem->nslabs;
     out->used = mem_used(self->mem);
 #ifdef KT_HAVE_HIWATER
@@ -514,7 +547,8 @@ static void kt_counters(const struct bounce_kt *self, struct bounce_kt_counters 
     out->worker_queued = kt.work_pending != NULL;
 }
 
-static bool kt_pool_at(const struct bounce_kt *self, uint32_t index, struct bounce_kt_pool *out) {
+static bool kt_pool_at(const struct bounce_kt *self, uint32_t index, struct bounce_kt_pool *out)
+{
     const tree_pool *pool = pool_number(self, index);
     if (pool)
         describe_pool(pool, out);
@@ -522,7 +556,8 @@ static bool kt_pool_at(const struct bounce_kt *self, uint32_t index, struct boun
 }
 
 static bool kt_pool_of(const struct bounce_kt *self, uint32_t device, uint64_t tlb_addr,
-                       struct bounce_kt_pool *out) {
+                       struct bounce_kt_pool *out)
+{
     const tree_pool *pool =
         device < self->device_count ? POOL_OF(self->devices[device], tlb_addr) : NULL;
     if (pool)
@@ -530,7 +565,8 @@ static bool kt_pool_of(const struct bounce_kt *self, uint32_t device, uint64_t t
     return pool != NULL;
 }
 
-static enum bounce_kt_status kt_restart(struct bounce_kt *self) {
+static enum bounce_kt_status kt_restart(struct bounce_kt *self)
+{
 #ifdef KT_HAVE_CURSORS
     for (uint32_t i = 0; pool_number(self, i); i++) {
         tree_pool *pool = pool_number(self, i);

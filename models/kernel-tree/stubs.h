@@ -122,6 +122,7 @@ struct kt_stub_state {
     bool armed;
     jmp_buf way_out;
     u64 search_bound; /* no search of one area looks at more candidates than this */
+    u64 area_slots;   /* of the default pool */
     /* physical memory */
     u64 pool_start;
     u64 next_block;
@@ -140,21 +141,24 @@ static struct kt_stub_state kt;
 
 enum { KT_LEFT_SEARCH = 1, KT_LEFT_BUG = 2, KT_LEFT_MEMORY = 3 };
 
-static __attribute__((noinline, cold, noreturn)) void kt_leave(int why) {
+static __attribute__((noinline, cold, noreturn)) void kt_leave(int why)
+{
     if (!kt.armed)
         abort(); /* our own bug: every entry into the kernel's code arms it */
     longjmp(kt.way_out, why);
 }
 
 /* build-plugin puts one call at every candidate slot. */
-static inline int kt_probe(void) {
+static inline int kt_probe(void)
+{
     if (__builtin_expect(++kt.probes > kt.probe_limit, 0))
         kt_leave(KT_LEFT_SEARCH);
     return 0;
 }
 
 /* Where build-plugin does not recognise the search, every loop gets this instead. */
-static inline void kt_tick(void) {
+static inline void kt_tick(void)
+{
     if (__builtin_expect(++kt.ticks > kt.search_bound * 64 + 1000000, 0) && kt.armed)
         kt_leave(KT_LEFT_SEARCH);
 }
@@ -220,19 +224,23 @@ static inline void kt_tick(void) {
 #define BITS_PER_LONG      64
 #define SZ_1M              (1UL << 20)
 
-static inline bool is_power_of_2(unsigned long n) {
+static inline bool is_power_of_2(unsigned long n)
+{
     return n && !(n & (n - 1));
 }
-static inline unsigned long roundup_pow_of_two(unsigned long n) {
+static inline unsigned long roundup_pow_of_two(unsigned long n)
+{
     return n <= 1 ? 1 : 1UL << (64 - __builtin_clzl(n - 1));
 }
-static inline int ilog2(unsigned long n) {
+static inline int ilog2(unsigned long n)
+{
     return 63 - __builtin_clzl(n);
 }
 #define simple_strtoul(text, end, base) strtoul(text, end, base)
 
 /* ---- messages: arguments are compiled, never evaluated ---- */
-static inline void kt_say(const char *format, ...) {
+static inline void kt_say(const char *format, ...)
+{
     (void)format;
 }
 #define KT_QUIET(...)                                                                              \
@@ -270,10 +278,13 @@ static inline void kt_say(const char *format, ...) {
 
 /* ---- locks, atomics, RCU, work, lists ---- */
 #define __SPIN_LOCK_UNLOCKED(name)                                                                 \
-    { 0 }
+    {                                                                                              \
+        0                                                                                          \
+    }
 #define DEFINE_SPINLOCK(name) spinlock_t name
 #define spin_lock_init(lock)  ((void)(lock))
-static inline void kt_lock_area(void) {
+static inline void kt_lock_area(void)
+{
     kt.locks++;
     kt.probe_limit = kt.probes + kt.search_bound;
 }
@@ -291,7 +302,9 @@ static inline void kt_lock_other(void) {}
 #define lockdep_assert_held(lock)           ((void)(lock))
 
 #define ATOMIC_LONG_INIT(v)                                                                        \
-    { v }
+    {                                                                                              \
+        v                                                                                          \
+    }
 #define atomic_long_read(a)          ((a)->value)
 #define atomic_long_set(a, v)        ((void)((a)->value = (v)))
 #define atomic_long_add(n, a)        ((void)((a)->value += (n)))
@@ -310,47 +323,59 @@ static inline void kt_lock_other(void) {}
 #define rcu_dereference(p)       (p)
 #define rcu_assign_pointer(p, v) ((p) = (v))
 /* A grace period ends with the call into the plug-in: callers still read what they gave away. */
-static inline void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head)) {
+static inline void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
+{
     head->func = func;
     head->next = kt.rcu_pending;
     kt.rcu_pending = head;
 }
 
 #define __WORK_INITIALIZER(name, function)                                                         \
-    { .func = (function) }
+    {                                                                                              \
+        .func = (function)                                                                         \
+    }
 #define INIT_WORK(work, function) ((work)->func = (function))
-static inline bool schedule_work(struct work_struct *work) {
+static inline bool schedule_work(struct work_struct *work)
+{
     bool first = !kt.work_pending;
     kt.work_pending = work;
     return first;
 }
 
 #define LIST_HEAD_INIT(name)                                                                       \
-    { &(name), &(name) }
+    {                                                                                              \
+        &(name), &(name)                                                                           \
+    }
 #define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
-static inline void INIT_LIST_HEAD(struct list_head *head) {
+static inline void INIT_LIST_HEAD(struct list_head *head)
+{
     head->next = head->prev = head;
 }
 #define INIT_LIST_HEAD_RCU(head) INIT_LIST_HEAD(head)
 static inline void kt_link(struct list_head *entry, struct list_head *before,
-                           struct list_head *after) {
+                           struct list_head *after)
+{
     entry->prev = before;
     entry->next = after;
     before->next = entry;
     after->prev = entry;
 }
-static inline void list_add(struct list_head *entry, struct list_head *head) {
+static inline void list_add(struct list_head *entry, struct list_head *head)
+{
     kt_link(entry, head, head->next);
 }
-static inline void list_add_tail(struct list_head *entry, struct list_head *head) {
+static inline void list_add_tail(struct list_head *entry, struct list_head *head)
+{
     kt_link(entry, head->prev, head);
 }
 /* The entry keeps its links, so a walk that stands on it can go on. */
-static inline void list_del(struct list_head *entry) {
+static inline void list_del(struct list_head *entry)
+{
     entry->prev->next = entry->next;
     entry->next->prev = entry->prev;
 }
-static inline bool list_empty(const struct list_head *head) {
+static inline bool list_empty(const struct list_head *head)
+{
     return head->next == head;
 }
 #define list_add_rcu(entry, head)      list_add(entry, head)
@@ -402,7 +427,8 @@ static unsigned int __maybe_unused zone_dma_bits = 24;       /* before */
     kt_note_copy((uintptr_t)(dst), page_to_phys(page) + (off), n)
 #define memcpy_to_page(page, off, src, n)                                                          \
     kt_note_copy(page_to_phys(page) + (off), (uintptr_t)(src), n)
-static inline void kt_note_copy(u64 dst, u64 src, u64 bytes) {
+static inline void kt_note_copy(u64 dst, u64 src, u64 bytes)
+{
     if (!kt.copied) {
         kt.copy_dst = dst;
         kt.copy_src = src;
@@ -411,7 +437,8 @@ static inline void kt_note_copy(u64 dst, u64 src, u64 bytes) {
     }
     kt.copy_bytes += bytes;
 }
-static inline void *kt_memset(void *p, int byte, size_t n) {
+static inline void *kt_memset(void *p, int byte, size_t n)
+{
     if (!kt_is_virtual(p))
         (memset)(p, byte, n);
     return p;
@@ -427,7 +454,8 @@ static inline void *kt_memset(void *p, int byte, size_t n) {
 struct kt_allocation {
     struct kt_allocation *next, *prev;
 };
-static void *kt_allocate(size_t n, size_t size) {
+static void *kt_allocate(size_t n, size_t size)
+{
     size_t bytes;
     struct kt_allocation *a = NULL;
     if (!__builtin_mul_overflow(n, size, &bytes) && bytes <= SIZE_MAX - sizeof(*a))
@@ -441,7 +469,8 @@ static void *kt_allocate(size_t n, size_t size) {
     kt.allocations = a;
     return a + 1;
 }
-static void kt_release(const void *p) {
+static void kt_release(const void *p)
+{
     if (!p)
         return;
     struct kt_allocation *a = (struct kt_allocation *)(uintptr_t)p - 1;
@@ -478,7 +507,8 @@ static void kt_release(const void *p) {
 #define memblock_free_late(a, size) ((void)(a)) /* only at shutdown; destroy frees everything */
 
 /* Page order that holds `size` bytes. */
-static inline unsigned int get_order(unsigned long size) {
+static inline unsigned int get_order(unsigned long size)
+{
     return size <= PAGE_SIZE ? 0 : 64 - __builtin_clzl((size - 1) >> PAGE_SHIFT);
 }
 #define MAX_PAGE_ORDER               10
@@ -491,7 +521,8 @@ static inline unsigned int get_order(unsigned long size) {
  * block lies at the next address aligned to its own size, starting after the default pool. A block
  * that is given back before anything else was allocated lay above a limit and was never taken.
  */
-static inline struct page *alloc_pages(gfp_t gfp, unsigned int order) {
+static inline struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
     u64 size = PAGE_SIZE << order;
     u64 start;
     (void)gfp;
@@ -506,7 +537,8 @@ static inline struct page *alloc_pages(gfp_t gfp, unsigned int order) {
     kt.no_pages = !start;
     return (struct page *)(uintptr_t)start;
 }
-static inline void kt_free_pages(u64 start, unsigned int order) {
+static inline void kt_free_pages(u64 start, unsigned int order)
+{
     bool unused = start == kt.fresh_block;
     if (unused)
         kt.no_pages = true;
@@ -519,7 +551,8 @@ static inline void kt_free_pages(u64 start, unsigned int order) {
 #define __free_pages(page, order) kt_free_pages(page_to_phys(page), order)
 
 /* Boot memory: pools come from the low allocator and get the configured address, tables do not. */
-static inline void *memblock_alloc_low(size_t size, size_t align) {
+static inline void *memblock_alloc_low(size_t size, size_t align)
+{
     (void)align;
     if (kt.pool_given)
         return NULL;
@@ -546,21 +579,24 @@ static inline void *memblock_alloc_low(size_t size, size_t align) {
 #define num_online_cpus()                                 (kt.cpus)
 
 /* The atomic coherent pool of an encrypted guest is the host's. */
-static inline struct page *kt_alloc_atomic(const struct device *dev, u64 size, void **vaddr) {
+static inline struct page *kt_alloc_atomic(const struct device *dev, u64 size, void **vaddr)
+{
     u64 start = kt.memory ? kt.memory->alloc_atomic(kt.memory->context, size, *dev->dma_mask) : 0;
     kt.no_pages = !start;
     kt.fresh_block = 0;
     *vaddr = start ? phys_to_virt(start) : NULL;
     return (struct page *)(uintptr_t)start;
 }
-static inline bool kt_free_atomic(const void *vaddr, u64 size) {
+static inline bool kt_free_atomic(const void *vaddr, u64 size)
+{
     return kt.memory && kt.memory->encrypted &&
            kt.memory->free_atomic(kt.memory->context, virt_to_phys(vaddr), size);
 }
 
 /* Whether nr slots from index on cross a multiple of boundary, shift slots in. */
 static inline bool iommu_is_span_boundary(unsigned int index, unsigned int nr, unsigned long shift,
-                                          unsigned long boundary) {
+                                          unsigned long boundary)
+{
     BUG_ON(!is_power_of_2(boundary));
     return ((shift + index) & (boundary - 1)) + nr > boundary;
 }
