@@ -78,7 +78,8 @@ uint64_t atomic_pool_alloc(struct atomic_pool *pool, uint64_t bytes, uint64_t li
 {
     uint32_t count = page_count(bytes), step = 1u << pages_order(bytes);
 
-    for (uint32_t i = 0; i < pool->nchunks; i++) {
+    /* The newest first, as gen_pool_add() puts it at the head of the list. */
+    for (uint32_t i = pool->nchunks; i-- > 0;) {
         struct atomic_chunk *chunk = &pool->chunks[i];
 
         for (uint32_t first = 0; first + count <= chunk->npages; first += step) {

@@ -131,6 +131,18 @@ static uint64_t adjusted_size(const struct bounce_machine *machine)
     return size;
 }
 
+/* Whether the architecture finds the size at its default. By then it is rounded to the areas that
+ * the option gives, so 20000,4 looks as if nothing had been asked for. */
+static bool stands_at_default(const struct bounce_boot *boot)
+{
+    uint64_t nslabs = align_slots(boot->nslabs ? boot->nslabs : BOUNCE_DEFAULT_NSLABS);
+    uint32_t nareas;
+
+    if (boot->nareas)
+        bounce_boot_round(boot, 1, &nslabs, &nareas);
+    return nslabs == BOUNCE_DEFAULT_NSLABS;
+}
+
 void bounce_boot_pool(const struct bounce_boot *boot, const struct bounce_machine *machine,
                       uint64_t *nslabs, uint32_t *nareas)
 {
@@ -138,8 +150,7 @@ void bounce_boot_pool(const struct bounce_boot *boot, const struct bounce_machin
     uint64_t slot = UINT64_C(1) << BOUNCE_SLOT_SHIFT;
     const uint64_t least = UINT64_C(1) << (20 - BOUNCE_SLOT_SHIFT); /* IO_TLB_MIN_SLABS */
 
-    /* The kernel cannot tell an option that asks for the default from none. */
-    if (machine->memory && (!boot->nslabs || align_slots(boot->nslabs) == BOUNCE_DEFAULT_NSLABS))
+    if (machine->memory && stands_at_default(boot))
         adjusted.nslabs = align_slots((adjusted_size(machine) + slot - 1) / slot);
     bounce_boot_round(&adjusted, machine->cpus, nslabs, nareas);
     while (machine->low_memory && *nslabs << BOUNCE_SLOT_SHIFT > machine->low_memory) {
