@@ -13,12 +13,12 @@ trace_session::trace_session(const simulation_options &options,
                              std::shared_ptr<bounce_evidence> evidence)
     : options_(options), evidence_(std::move(evidence)), second_pass_(evidence_ != nullptr) {
     bounce_error error = {};
-    input_ = std::make_unique<trace_input>(options_.traces);
+    open_input();
     if (!evidence_)
         evidence_.reset(bounce_evidence_create(), bounce_evidence_destroy);
-    bounce_input source = input_->as_input();
+    bounce_input source = merge_ ? bounce_blktrace_merge_input(merge_.get()) : input_->as_input();
     if (bounce_trace_open(&source, &options_.trace, &trace_, &error))
-        throw refused_error(input_->where(error.line) + error.text);
+        throw refused_error(where(error.line) + error.text);
     try {
         read_window();
         resolve();
@@ -34,6 +34,51 @@ trace_session::~trace_session() {
     bounce_trace_close(trace_);
 }
 
+namespace {
+
+// Empty files are those of CPUs that saw nothing: the first other one decides.
+bool is_blktrace(const std::vector<std::string> &paths) {
+    for (const std::string &path : paths) {
+        trace_input file({path});
+        bounce_input source = file.as_input();
+        char head[BOUNCE_BLKTRACE_HEAD];
+        std::size_t length = 0, got = 0;
+        do {
+            if (source.read(source.context, head + length, sizeof(head) - length, &got, nullptr))
+                return false; // said when it is read in earnest
+            length += got;
+        } while (got && length < sizeof(head));
+        if (length)
+            return bounce_blktrace_is(head, length);
+    }
+    return false;
+}
+
+} // namespace
+
+void trace_session::open_input() {
+    input_ = std::make_unique<trace_input>(options_.traces);
+    if (options_.traces.size() < 2 || !input_->rewindable() || !is_blktrace(options_.traces))
+        return;
+    std::vector<bounce_input> sources;
+    bounce_blktrace_merge *made = nullptr;
+    bounce_error error = {};
+    for (const std::string &path : options_.traces) {
+        parts_.push_back(std::make_unique<trace_input>(std::vector<std::string>{path}));
+        part_names_.push_back(path.c_str());
+        sources.push_back(parts_.back()->as_input());
+    }
+    if (bounce_blktrace_merge_create(sources.data(), part_names_.data(), sources.size(), &made,
+                                     &error))
+        throw std::bad_alloc();
+    merge_.reset(made);
+}
+
+// What is refused while files are merged names its file itself.
+std::string trace_session::where(std::uint64_t line) const {
+    return merge_ ? std::string() : input_->where(line);
+}
+
 std::size_t trace_session::read_events(std::vector<bounce_event> &into, std::size_t most) {
     bounce_error error = {};
     std::size_t got = 0;
@@ -43,7 +88,7 @@ std::size_t trace_session::read_events(std::vector<bounce_event> &into, std::siz
     bounce_status status = bounce_trace_next(trace_, into.data(), most, &got, &error);
     into.resize(got);
     if (status != BOUNCE_OK && status != BOUNCE_END)
-        throw refused_error(input_->where(error.line) + error.text);
+        throw refused_error(where(error.line) + error.text);
     if (!second_pass_ && !bounce_evidence_add(evidence_.get(), into.data(), got))
         throw std::bad_alloc();
     return got;
@@ -55,9 +100,12 @@ void trace_session::read_window() {
         return;
     const bounce_trace_counts &seen = counts();
     std::string records = with_commas(seen.records);
+    if (seen.records == 0 && bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS)
+        throw refused_error(input_->where(0) + "no records in it; requests were expected");
     if (seen.records == 0)
-        throw refused_error(input_->where(0) + "no events in it; a recording of the dma and swiotlb "
-                                               "trace events was expected");
+        throw refused_error(input_->where(0) +
+                            "no events in it; a recording of the dma and swiotlb "
+                            "trace events was expected");
     if (bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS)
         throw refused_error(input_->where(0) + "none of its " + records +
                             " records moves data; requests when they are issued were expected "
@@ -103,6 +151,14 @@ std::uint64_t trace_session::start_for(std::uint64_t nslabs) const {
     return end > bytes + (1u << 20) ? end - bytes : bounce_boot_default_start(nslabs);
 }
 
+// Buffers that were mapped before the recording began, as their unmaps tell, stand in front.
+void trace_session::add_held() {
+    std::vector<bounce_event> held(BOUNCE_HELD_MAX);
+    held.resize(
+        bounce_infer_held(evidence_.get(), window_.data(), window_.size(), held.data()));
+    window_.insert(window_.begin(), held.begin(), held.end());
+}
+
 void trace_session::resolve() {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
     bounce_infer_given given = {};
@@ -111,6 +167,7 @@ void trace_session::resolve() {
     given.start = header.start;
     given.boot = header.boot;
     update_devices();
+    add_held();
 
     // The recorded machine first: what the trace tells without the options, then with them.
     auto infer = [&](bounce_inference &out) {
@@ -170,8 +227,9 @@ void trace_session::resolve() {
     config_.assumed_service =
         config_.requests && (!header.has_completions || options_.service_ns.has_value());
     config_.service_ns = options_.service_ns.value_or(BOUNCE_DEFAULT_SERVICE_NS);
-    config_.as_recorded = !config_.requests && nslabs == recorded.nslabs && nareas == recorded.nareas &&
-                          replay.pool.start == recorded.start && !config_.no_pool;
+    config_.replay.as_recorded = config_.as_recorded = !config_.requests && nslabs == recorded.nslabs &&
+                          nareas == recorded.nareas && replay.pool.start == recorded.start &&
+                          !config_.no_pool;
     describe_inference(recorded.tried && recorded.explained * 2 >= recorded.tried);
 }
 
@@ -193,9 +251,12 @@ void trace_session::describe_inference(bool explained) {
             (header.cpus ? "the header" : "the highest CPU seen"));
     if (has_addresses) {
         std::string pool = with_commas(recorded.nslabs) + " slots in " +
-                           std::to_string(recorded.nareas) + " areas from 0x" +
-                           hex(recorded.start);
-        if (explained)
+                           std::to_string(recorded.nareas) + " areas from 0x" + hex(recorded.start);
+        if (explained && recorded.in_use)
+            say("recorded pool: " + pool + ", in use when the recording began: explains " +
+                with_commas(recorded.explained) + " of the first " +
+                with_commas(recorded.tried) + " outcomes");
+        else if (explained)
             say("recorded pool: " + pool + ": explains " + with_commas(recorded.explained) +
                 " of the first " + with_commas(recorded.tried) + " addresses" +
                 (recorded.size_is_lower_bound && recorded.size_inferred
@@ -255,8 +316,9 @@ void trace_session::describe_requests() {
             (header.cpus ? ", the highest seen" : ", none told"));
     if (config_.assumed_service)
         say("service time: " + time_text(config_.service_ns) + " a request " +
-            (options_.service_ns ? "as told" : "assumed, no completions in the trace; "
-                                               "--service-time says another"));
+            (options_.service_ns ? "as told"
+                                 : "assumed, no completions in the trace; "
+                                   "--service-time says another"));
     if (header.guessed_dirs)
         say("direction: not told, packets are taken as received");
     if (!options_.boot && !options_.machine.memory)
@@ -316,8 +378,8 @@ trace_session::batch trace_session::next() {
             all_read_ = unordered_.count == 0;
             continue;
         }
-        std::size_t taken = bounce_order_push(order_.get(), devices_.data(), unordered_.events,
-                                              unordered_.count);
+        std::size_t taken =
+            bounce_order_push(order_.get(), devices_.data(), unordered_.events, unordered_.count);
         if (!taken)
             throw std::bad_alloc();
         unordered_.events += taken;
@@ -348,8 +410,7 @@ bool trace_session::contradicted() const {
     std::uint64_t low = 0, high = 0;
     const bounce_inference &recorded = config_.recorded;
     return bounce_evidence_range(evidence_.get(), &low, &high) &&
-           (low < recorded.start ||
-            high > recorded.start + (recorded.nslabs << BOUNCE_SLOT_SHIFT));
+           (low < recorded.start || high > recorded.start + (recorded.nslabs << BOUNCE_SLOT_SHIFT));
 }
 
 const bounce_trace_counts &trace_session::counts() const {
@@ -365,8 +426,10 @@ bool trace_session::timed() const {
 }
 
 double trace_session::progress() const {
-    std::uint64_t total = input_->bytes_total();
-    return total ? static_cast<double>(input_->bytes_read()) / static_cast<double>(total) : -1.0;
+    std::uint64_t total = input_->bytes_total(), read = input_->bytes_read();
+    for (const auto &part : parts_)
+        read += part->bytes_read();
+    return total ? static_cast<double>(read) / static_cast<double>(total) : -1.0;
 }
 
 } // namespace bouncesim

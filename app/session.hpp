@@ -6,6 +6,7 @@
 #include "input.hpp"
 #include "options.hpp"
 
+#include "bounce/blktrace.h"
 #include "bounce/infer.h"
 #include "bounce/order.h"
 #include "bounce/replay.h"
@@ -88,8 +89,11 @@ class trace_session {
     static constexpr std::size_t batch_events = 1u << 12;
 
   private:
+    void open_input();
+    std::string where(std::uint64_t line) const;
     void read_window();
     void start_order();
+    void add_held();
     batch next_recorded();
     void start_requests();
     batch next_mappings();
@@ -101,6 +105,10 @@ class trace_session {
 
     simulation_options options_;
     std::unique_ptr<trace_input> input_;
+    std::vector<std::unique_ptr<trace_input>> parts_; // blktrace: a file a CPU, merged
+    std::vector<const char *> part_names_;
+    std::unique_ptr<bounce_blktrace_merge, void (*)(bounce_blktrace_merge *)> merge_{
+        nullptr, bounce_blktrace_merge_destroy};
     bounce_trace *trace_ = nullptr;
     std::shared_ptr<bounce_evidence> evidence_;
     bool second_pass_ = false;

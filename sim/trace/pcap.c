@@ -198,6 +198,12 @@ static enum bounce_status take(struct bounce_trace *trace, const struct pcap_pkt
     return records_add(trace, s->records, &record);
 }
 
+/* A capture that was stopped the hard way ends in a packet: that one is counted and left out. */
+static bool at_end(const struct bounce_trace *trace)
+{
+    return trace->lines.at_end && trace->lines.begin == trace->lines.end;
+}
+
 /* BOUNCE_END at the end of the input. */
 static enum bounce_status read_packet(struct bounce_trace *trace, struct bounce_error *error)
 {
@@ -225,8 +231,8 @@ static enum bounce_status read_packet(struct bounce_trace *trace, struct bounce_
     case PCAP_ERROR_BREAK:
         return BOUNCE_END;
     default:
-        if (trace->options.skip_malformed && !s->status) {
-            trace->counts.malformed++; /* what follows cannot be found */
+        if (!s->status && (trace->options.skip_malformed || at_end(trace))) {
+            trace->counts.malformed++; /* what follows, if anything, cannot be found */
             trace->lines.begin = trace->lines.end;
             trace->lines.at_end = true;
             return BOUNCE_END;

@@ -131,7 +131,7 @@ static enum bounce_status take(struct bounce_trace *trace, const struct line_for
 
     if (device == UINT16_MAX)
         return BOUNCE_NO_MEMORY;
-    if (row->cpu >= trace->recorded.cpus)
+    if (row->cpu && row->cpu >= trace->recorded.cpus)
         trace->recorded.cpus = (uint32_t)row->cpu + 1;
     if (row->kind == BOUNCE_EVENT_ISSUE && row->response_ns != NO_RESPONSE)
         return records_add_timed(trace, t->records, &record, row->response_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, format detection and the event queue: what all formats share. */
 #include "reader.h"
+#include "scan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,47 @@ static const struct bounce_format *detect(const char *text, size_t length)
     return best;
 }
 
+#ifndef BOUNCE_HAVE_PCAP
+static bool is_capture(const char *text, size_t length)
+{
+    static const char magics[][4] = {
+        {'\xd4', '\xc3', '\xb2', '\xa1'}, {'\xa1', '\xb2', '\xc3', '\xd4'},
+        {'\x4d', '\x3c', '\xb2', '\xa1'}, {'\xa1', '\xb2', '\x3c', '\x4d'},
+        {'\x0a', '\x0d', '\x0d', '\x0a'},
+    };
+
+    for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
+        if (length >= 4 && memcmp(text, magics[i], 4) == 0)
+            return true;
+    return false;
+}
+#endif
+
+/* "[section]" on the first line that is neither empty nor a comment, and a job's key behind it. */
+static bool is_fio_job(const char *text, size_t length)
+{
+    static const char *const keys[] = {
+        "\nrw=", "\nreadwrite=", "\nbs=", "\nbssplit=", "\nioengine="};
+    struct cursor c = {text, text + length};
+
+    for (;;) {
+        const char *newline = memchr(c.at, '\n', (size_t)(c.end - c.at));
+
+        scan_blanks(&c);
+        if (c.at == c.end || (*c.at != '#' && *c.at != ';' && *c.at != '\n' && *c.at != '\r'))
+            break;
+        if (!newline)
+            return false;
+        c.at = newline + 1;
+    }
+    if (!scan_char(&c, '['))
+        return false;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (memmem(text, length, keys[i], strlen(keys[i])))
+            return true;
+    return false;
+}
+
 /* What people hand in that no reader takes, with the way out. */
 static const char *advice(const char *text, size_t length)
 {
@@ -101,6 +143,15 @@ static const char *advice(const char *text, size_t length)
             return known[i].advice;
     if (length == 0)
         return "the file is empty";
+    if (length > 262 && memcmp(text + 257, "ustar", 5) == 0)
+        return "this is a tar archive; unpack it and give the files in it";
+#ifndef BOUNCE_HAVE_PCAP
+    if (is_capture(text, length))
+        return "this is a network capture and this build has no libpcap; install libpcap-dev and "
+               "build again";
+#endif
+    if (is_fio_job(text, length))
+        return "this is a fio job; run it with --write_iolog=FILE and give that file";
     if (memchr(text, 0, length))
         return "this is binary data of no known format; `bouncesim list formats` shows what is "
                "read";
