@@ -4,28 +4,30 @@
 
 #include "allocator.h"
 #include "growth.h"
+#include "sized_config.h"
 
 #include <stdlib.h>
 
 static enum bounce_status check(const struct bounce_swiotlb_config *config,
                                 struct bounce_error *error)
 {
+    uint32_t segment_slots = bounce_config_segment_slots(config);
+
     if (config->nslabs > BOUNCE_MAX_NSLABS)
         return bounce_refuse(error, BOUNCE_INVALID, 0, "a pool of %llu slots; at most %u are modelled",
                              (unsigned long long)config->nslabs, BOUNCE_MAX_NSLABS);
     if (config->start % PAGE_SIZE_4K ||
-        config->start > UINT64_MAX / 2 - (config->nslabs << BOUNCE_SLOT_SHIFT))
+        config->start > UINT64_MAX / 2 - config->nslabs * bounce_config_slot_size(config))
         return bounce_refuse(error, BOUNCE_INVALID, 0,
                              "pool start %llx; it must be page-aligned and below 2^63",
                              (unsigned long long)config->start);
     if (!is_power_of_2(config->nareas) ||
-        (config->nareas > 1 && config->nslabs % ((uint64_t)config->nareas * BOUNCE_SEGMENT_SLOTS)))
+        (config->nareas > 1 && config->nslabs % ((uint64_t)config->nareas * segment_slots)))
         return bounce_refuse(error, BOUNCE_INVALID, 0,
                              "%u areas of a pool of %llu slots; areas are a power of two and whole "
                              "slot sets of %u",
-                             config->nareas, (unsigned long long)config->nslabs,
-                             BOUNCE_SEGMENT_SLOTS);
-    return BOUNCE_OK;
+                             config->nareas, (unsigned long long)config->nslabs, segment_slots);
+    return sized_config_check(config, error);
 }
 
 /* ---- allocators that are not the core ---- */
@@ -39,11 +41,10 @@ static void backend_map(struct bounce_swiotlb *mem, const struct bounce_map_requ
 static const struct bounce_policy backend_policy = {.map = backend_map};
 
 static enum bounce_status create_backend(struct bounce_swiotlb *mem,
+                                         const struct bounce_backend_factory *factory,
                                          const struct bounce_swiotlb_config *config,
                                          struct bounce_error *error)
 {
-    const struct bounce_backend_factory *factory = config->kernel->factory;
-
     mem->policy = &backend_policy;
     return factory->create(factory->context, config, &mem->counts, &mem->backend,
                            &mem->backend_state, error);
@@ -54,6 +55,7 @@ static enum bounce_status create_backend(struct bounce_swiotlb *mem,
 enum bounce_status bounce_swiotlb_create(const struct bounce_swiotlb_config *config,
                                          struct bounce_swiotlb **out, struct bounce_error *error)
 {
+    const struct bounce_backend_factory *factory;
     struct bounce_swiotlb *mem;
     enum bounce_status status = check(config, error);
 
@@ -62,8 +64,9 @@ enum bounce_status bounce_swiotlb_create(const struct bounce_swiotlb_config *con
     mem = calloc(1, sizeof(*mem));
     if (!mem)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
-    if (config->kernel->factory) {
-        status = create_backend(mem, config, error);
+    factory = sized_config_factory(config);
+    if (factory) {
+        status = create_backend(mem, factory, config, error);
         if (status)
             free(mem);
         else

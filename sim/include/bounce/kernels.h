@@ -6,6 +6,7 @@
 
 #include "bounce/export.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 BOUNCE_BEGIN_DECLS
@@ -26,6 +27,12 @@ BOUNCE_API const struct bounce_kernel *bounce_kernel_at(size_t index);
 
 /* The row with that name, or NULL. */
 BOUNCE_API const struct bounce_kernel *bounce_kernel_find(const char *name);
+
+/* Whether the row is a policy that no kernel has: recordings are of another one, then. */
+BOUNCE_API bool bounce_kernel_is_proposed(const struct bounce_kernel *kernel);
+
+/* Whether it takes other slot and slot-set sizes than Linux's (bounce_swiotlb_config). */
+BOUNCE_API bool bounce_kernel_takes_any_size(const struct bounce_kernel *kernel);
 
 BOUNCE_END_DECLS
 

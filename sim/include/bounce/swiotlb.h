@@ -35,12 +35,13 @@ struct bounce_swiotlb_config {
     bool reuse_pages;        /* freed blocks are handed out again */
     bool encrypted;          /* confidential guest: transient buffers come from the atomic pool */
     uint64_t memory;         /* bytes of memory: size of the atomic pool */
-    /* bounce_kernel_takes_any_size() only: other constants than Linux's. Slots above are of this size; the
-     * start is aligned to it. A seg_boundary below it is kept between slots, not within one. */
+    /* Other constants than Linux's, where bounce_kernel_takes_any_size(). Slots above are of this
+     * size, the start is aligned to it. A seg_boundary below it is kept between slots alone. */
     uint32_t slot_size;     /* bytes, a power of two; 0: 2048 */
     uint32_t segment_slots; /* slots of a slot set, a power of two; 0: 128 */
-    /* Slots of a pool of its own for each device, in one area, from `start` on in the order of their
-     * first maps; nslabs and nareas are unused then. 0: one pool for all. Not for growing kernels. */
+    /* Slots of a pool of its own for each device, in one area, from `start` on in the order of
+     * their first maps; nslabs and nareas are unused then. 0: one pool for all. Not for growing
+     * kernels. */
     uint64_t device_nslabs;
 };
 
