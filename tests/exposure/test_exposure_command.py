@@ -110,7 +110,7 @@ def test_the_summary_says_it(ops, tmp_path):
     line = next(line for line in text.splitlines() if line.startswith("exposure"))
     for part in ("6.6 KiB stale in 3 of 4 maps", "7.5 KiB stale, 400 bytes live in 2 of 4 maps (3 KiB zeroed)"):
         assert part in line, line
-    assert "exposure" not in output("run", ops)
+    assert "\nexposure " not in output("run", ops)
 
 
 def test_a_recording():
