@@ -60,6 +60,31 @@ enum bounce_outcome bounce_dma_map(struct bounce_dma *dma,
     return BOUNCE_MAP_OK;
 }
 
+bool bounce_dma_place(struct bounce_dma *dma, const struct bounce_map_request *request,
+                      enum bounce_dir dir, uint64_t tlb_addr, bool move_cursor,
+                      struct bounce_mapping *mapping, struct bounce_map_result *result)
+{
+    uint64_t used = bounce_swiotlb_get_counts(dma->mem)->used;
+
+    if (!bounce_swiotlb_place(dma->mem, request, tlb_addr, move_cursor))
+        return false;
+    count_copy(dma, true, request->size);
+    *result = (struct bounce_map_result){
+        .tlb_addr = tlb_addr,
+        .slots = (uint32_t)(bounce_swiotlb_get_counts(dma->mem)->used - used),
+        .outcome = BOUNCE_MAP_OK,
+    };
+    *mapping = (struct bounce_mapping){
+        .dma_addr = tlb_addr,
+        .orig_addr = request->orig_addr,
+        .size = request->size,
+        .slots = result->slots,
+        .dir = (uint8_t)dir,
+        .state = BOUNCE_BOUNCED,
+    };
+    return true;
+}
+
 enum bounce_outcome bounce_dma_alloc(struct bounce_dma *dma,
                                      const struct bounce_map_request *request,
                                      struct bounce_mapping *mapping,

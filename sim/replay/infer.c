@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bounce/infer.h"
 
+#include "bounce/order.h"
 #include "bounce/replay.h"
 
 #include <stdlib.h>
@@ -82,7 +83,8 @@ bool bounce_evidence_add(struct bounce_evidence *evidence, const struct bounce_e
         const struct bounce_event *event = &events[i];
         struct device_evidence *device;
 
-        if (event->kind != BOUNCE_EVENT_MAP || event->recorded < BOUNCE_RECORDED_ADDRESS)
+        if (event->kind != BOUNCE_EVENT_MAP || event->recorded < BOUNCE_RECORDED_ADDRESS ||
+            (event->flags & BOUNCE_EVENT_HELD))
             continue;
         if ((event->device >= evidence->ndevices || event->cpu >= evidence->ncpus) &&
             !reserve(evidence, event->device, event->cpu))
@@ -128,6 +130,36 @@ uint32_t bounce_evidence_min_align_mask(const struct bounce_evidence *evidence, 
     if (!(d->offsets & ((UINT64_C(1) << agreeing) - 1)))
         return 0;
     return (1u << agreeing) - 1;
+}
+
+size_t bounce_infer_held(const struct bounce_evidence *evidence, struct bounce_event *events,
+                         size_t count, struct bounce_event *held)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < count && found < BOUNCE_HELD_MAX; i++) {
+        struct bounce_event *unmap = &events[i];
+
+        if (!(unmap->flags & BOUNCE_EVENT_UNMATCHED) || unmap->tlb_addr < evidence->low ||
+            unmap->tlb_addr >= evidence->high)
+            continue;
+        unmap->handle = (uint32_t)found;
+        held[found++] = (struct bounce_event){
+            .id = UINT64_MAX,
+            .orig_addr = unmap->tlb_addr,
+            .tlb_addr = unmap->tlb_addr,
+            .size = unmap->size,
+            .handle = unmap->handle,
+            .list = BOUNCE_NO_LIST,
+            .device = unmap->device,
+            .cpu = unmap->cpu,
+            .kind = BOUNCE_EVENT_MAP,
+            .dir = unmap->dir,
+            .recorded = BOUNCE_RECORDED_ADDRESS,
+            .flags = BOUNCE_EVENT_HELD,
+        };
+    }
+    return found;
 }
 
 static uint32_t cpus_seen(const struct bounce_evidence *evidence)
@@ -176,6 +208,79 @@ static enum bounce_status explained(const struct bounce_inference *guess,
     bounce_replay_stats(replay, stats);
     bounce_replay_destroy(replay);
     return status;
+}
+
+#define ORDER_BATCH 512u
+
+/* The same for a pool that was in use when the recording began: cursors and some holders are not
+ * known then, so what counts is how much an order explains that follows the recording. */
+static enum bounce_status explained_in_use(struct bounce_inference *guess,
+                                           const struct bounce_device *devices,
+                                           const struct bounce_event *events, size_t count)
+{
+    struct bounce_swiotlb_config config = {
+        .kernel = bounce_kernel_find("linux-6.12"),
+        .nslabs = guess->nslabs,
+        .nareas = guess->nareas,
+        .cpus = guess->cpus,
+        .start = guess->start,
+    };
+    struct bounce_event *out = malloc(ORDER_BATCH * sizeof(*out));
+    struct bounce_order *order = NULL;
+    struct bounce_order_stats stats;
+    enum bounce_status status = out ? bounce_order_create(&config, &order, NULL) : BOUNCE_NO_MEMORY;
+    size_t pushed = 0;
+
+    while (!status) {
+        pushed += bounce_order_push(order, devices, events + pushed, count - pushed);
+        if (!bounce_order_pop(order, out, ORDER_BATCH, pushed == count) && pushed == count)
+            break;
+    }
+    if (!status) {
+        bounce_order_get_stats(order, &stats);
+        guess->tried = stats.maps;
+        guess->explained = stats.explained;
+    }
+    bounce_order_destroy(order);
+    free(out);
+    return status;
+}
+
+/* A pool of this size that was in use: it begins at the lowest address seen, or ends at the highest.
+ */
+static enum bounce_status try_size_in_use(const struct bounce_evidence *evidence,
+                                          const struct bounce_infer_given *given,
+                                          const struct bounce_device *devices,
+                                          const struct bounce_event *events, size_t count,
+                                          struct bounce_inference guess,
+                                          struct bounce_inference *out)
+{
+    uint64_t bytes = guess.nslabs << BOUNCE_SLOT_SHIFT;
+    uint64_t end = (evidence->high + PAGE_MASK_4K) & ~PAGE_MASK_4K;
+    uint64_t starts[2] = {evidence->low & ~PAGE_MASK_4K, end > bytes ? end - bytes : 0};
+
+    for (size_t i = 0; i < 2; i++) {
+        enum bounce_status status;
+
+        guess.start = given->start ? given->start : starts[i];
+        if (!guess.start || guess.start > evidence->low || guess.start + bytes < evidence->high ||
+            (i && (given->start || starts[1] == starts[0])))
+            continue;
+        status = explained_in_use(&guess, devices, events, count);
+        if (status == BOUNCE_INVALID)
+            continue;
+        if (status)
+            return status;
+        if (guess.explained > out->explained) {
+            bool inferred = out->size_inferred;
+
+            *out = guess;
+            out->in_use = true;
+            out->size_inferred = inferred;
+            out->start_inferred = !given->start;
+        }
+    }
+    return BOUNCE_OK;
 }
 
 /* Tries the starts that CPUs' first maps suggest for a pool of this size; keeps the best in *out. */
@@ -255,6 +360,19 @@ enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
             if (guess.nslabs != slots)
                 continue; /* rounded up: its own turn comes */
             status = try_size(evidence, given, devices, events, count, guess, out);
+        }
+    }
+    if (!status && out->explained * 2 < evidence->maps) {
+        struct bounce_boot sized = given->boot;
+
+        for (uint64_t slots = given->boot.nslabs ? given->boot.nslabs : BOUNCE_SEGMENT_SLOTS;
+             slots <= (UINT64_C(1) << 21) && !status; slots *= 2) {
+            sized.nslabs = slots;
+            bounce_boot_round(&sized, guess.cpus, &guess.nslabs, &guess.nareas);
+            if (given->boot.nslabs || guess.nslabs == slots)
+                status = try_size_in_use(evidence, given, devices, events, count, guess, out);
+            if (given->boot.nslabs || out->in_use)
+                break; /* larger pools explain no more than the smallest that holds them all */
         }
     }
     if (!status && !out->start) {

@@ -26,6 +26,7 @@ struct bounce_replay {
     uint64_t worker_delay_ns;
     uint32_t conversion_page_ns;
     uint64_t worker_due_ns; /* NEVER unless it is queued */
+    bool as_recorded;
     struct bounce_stats stats; /* what the allocator does not count itself */
     double external_hiwater;
 };
@@ -46,6 +47,7 @@ enum bounce_status bounce_replay_create(const struct bounce_replay_config *confi
     }
     replay->dma.force = config->force;
     replay->dma.allocator_calls = config->allocator_calls;
+    replay->as_recorded = config->as_recorded;
     replay->times_worker = !config->allocator_calls;
     replay->worker_delay_ns = config->worker_delay_ns;
     replay->conversion_page_ns = config->conversion_page_ns;
@@ -119,7 +121,7 @@ static void compare(struct bounce_replay *replay, const struct bounce_event *eve
         break;
     }
     stats->recorded_maps_compared++;
-    stats->recorded_addresses_equal += equal;
+    stats->recorded_addresses_equal += equal && !(event->flags & BOUNCE_EVENT_PLACED);
 }
 
 static void count_failure(struct bounce_replay *replay, const struct bounce_event *event,
@@ -229,6 +231,28 @@ static void fail_list(struct bounce_replay *replay, const struct bounce_device *
     replay->stats.events_lists_failed++;
 }
 
+/* What was mapped before the trace began: its slots are taken, without a search in the recorded pool.
+ * The original address is not known, its low bits are those of the bounce address. */
+static void on_held(struct bounce_replay *replay, const struct bounce_device *devices,
+                    const struct bounce_event *event)
+{
+    struct entry *entry = &replay->entries[event->handle];
+    struct bounce_map_request request = {.device = &devices[event->device],
+                                         .orig_addr = event->orig_addr,
+                                         .size = event->size,
+                                         .cpu = event->cpu};
+    struct bounce_map_result result;
+
+    if (entry->mapping.state != BOUNCE_UNMAPPED)
+        return;
+    replay->stats.events_held_maps++;
+    if (!replay->as_recorded ||
+        !bounce_dma_place(&replay->dma, &request, (enum bounce_dir)event->dir, event->tlb_addr,
+                          false, &entry->mapping, &result))
+        bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, true, &entry->mapping,
+                       &result);
+}
+
 static void on_map(struct bounce_replay *replay, const struct bounce_device *devices,
                    const struct bounce_event *event)
 {
@@ -259,8 +283,11 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         /* The recorded kernel may have had reasons that the masks do not show. */
         bounce = event->recorded >= BOUNCE_RECORDED_ADDRESS ||
                  bounce_dma_must_bounce(&replay->dma, device, event->orig_addr, event->size);
-        bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, bounce,
-                       &entry->mapping, &result);
+        if (!(event->flags & BOUNCE_EVENT_PLACED) || !replay->as_recorded ||
+            !bounce_dma_place(&replay->dma, &request, (enum bounce_dir)event->dir,
+                              event->tlb_addr, true, &entry->mapping, &result))
+            bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, bounce,
+                           &entry->mapping, &result);
     }
     if (!bounce) {
         replay->stats.events_direct_maps++;
@@ -323,6 +350,10 @@ enum bounce_status bounce_replay_run(struct bounce_replay *replay,
         switch ((enum bounce_event_kind)event->kind) {
         case BOUNCE_EVENT_MAP:
         case BOUNCE_EVENT_ALLOC:
+            if (event->flags & BOUNCE_EVENT_HELD) {
+                on_held(replay, devices, event);
+                break;
+            }
             on_map(replay, devices, event);
             if (replay->worker_due_ns == NEVER && replay->times_worker &&
                 bounce_swiotlb_worker_queued(replay->dma.mem))

@@ -65,6 +65,7 @@ struct dma_events *dma_events_create(void)
 
     if (!state)
         return NULL;
+    state->handles = BOUNCE_HELD_MAX;
     state->doubtful = malloc(DOUBTFUL_RING * sizeof(*state->doubtful));
     state->places = malloc(PENDING_MAX * sizeof(*state->places));
     state->matches = malloc(PENDING_MAX * sizeof(*state->matches));
@@ -103,8 +104,8 @@ static uint32_t new_handle(struct bounce_trace *trace, struct dma_events *state)
         trace->counts.not_tracked++;
         return INDEX_NONE;
     }
-    if (state->handles == state->live_room) {
-        uint32_t room = state->live_room ? 2 * state->live_room : 256;
+    if (state->handles >= state->live_room) {
+        uint32_t room = state->live_room ? 2 * state->live_room : 2 * BOUNCE_HELD_MAX;
         struct live *live = realloc(state->live, room * sizeof(*live));
         uint32_t *stack;
 
@@ -535,8 +536,31 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
                         built.first) == BOUNCE_OK;
 }
 
+/* Mapped before the trace began, or its map was lost. */
+static void push_unmatched(struct bounce_trace *trace, struct dma_events *state,
+                           const struct kernel_event *event, uint64_t dma_addr, uint64_t size)
+{
+    struct bounce_event *out;
+    uint32_t handle;
+
+    trace->counts.unmatched_unmaps++;
+    handle = size ? new_handle(trace, state) : INDEX_NONE;
+    if (handle == INDEX_NONE)
+        return;
+    state->live[handle] = (struct live){.dma_addr = dma_addr,
+                                        .size = size,
+                                        .id = UINT64_MAX,
+                                        .list = BOUNCE_NO_LIST,
+                                        .device = event->device,
+                                        .dir = event->dir,
+                                        .how = UNINDEXED};
+    push_unmap(trace, state, handle, event, BOUNCE_EVENT_UNMATCHED);
+    out = queued(trace, trace->tail - 1);
+    out->tlb_addr = dma_addr;
+}
+
 bool dma_events_unmap(struct bounce_trace *trace, struct dma_events *state,
-                      const struct kernel_event *event, uint64_t dma_addr)
+                      const struct kernel_event *event, uint64_t dma_addr, uint64_t size)
 {
     uint32_t handle;
 
@@ -560,7 +584,7 @@ bool dma_events_unmap(struct bounce_trace *trace, struct dma_events *state,
     if (handle == INDEX_NONE)
         handle = index_find(&state->direct, dma_addr);
     if (handle == INDEX_NONE || state->live[handle].list != BOUNCE_NO_LIST) {
-        trace->counts.unmatched_unmaps++;
+        push_unmatched(trace, state, event, dma_addr, size);
         return true;
     }
     push_unmap(trace, state, handle, event, 0);
@@ -678,7 +702,7 @@ void dma_events_restart(struct bounce_trace *trace, struct dma_events *state, ui
     index_clear(&state->by_orig);
     state->doubtful_head = state->doubtful_tail = 0;
     state->nfree = 0;
-    for (uint32_t handle = state->handles; handle-- > 0;) {
+    for (uint32_t handle = state->handles; handle-- > BOUNCE_HELD_MAX;) {
         state->live[handle].how = FREE_HANDLE;
         state->live[handle].doubtful_until = 0;
         state->free_handles[state->nfree++] = handle;

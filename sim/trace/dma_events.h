@@ -33,7 +33,7 @@ bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
                     const struct kernel_event *event, uint64_t dma_addr, uint64_t orig_addr,
                     uint64_t size);
 bool dma_events_unmap(struct bounce_trace *trace, struct dma_events *state,
-                      const struct kernel_event *event, uint64_t dma_addr);
+                      const struct kernel_event *event, uint64_t dma_addr, uint64_t size);
 bool dma_events_sync(struct bounce_trace *trace, struct dma_events *state,
                      const struct kernel_event *event, uint64_t dma_addr, uint64_t size,
                      bool for_cpu);

@@ -235,7 +235,7 @@ static enum result on_unmap(struct bounce_trace *trace, struct cursor *c,
         !FIELD(c, "dma_addr=") || !scan_hex(c, &dma) || !FIELD(c, "size=") ||
         !scan_decimal(c, &size) || !scan_attrs(c, &event->attrs))
         return BAD;
-    return HANDLED(dma_events_unmap(trace, s->dma, event, dma));
+    return HANDLED(dma_events_unmap(trace, s->dma, event, dma, size));
 }
 
 static enum result on_map_sg(struct bounce_trace *trace, struct cursor *c,

@@ -123,7 +123,8 @@ static struct held *held_at(struct bounce_order *order, uint64_t place)
 
 static bool tells_outcome(const struct bounce_event *event)
 {
-    return event->kind == BOUNCE_EVENT_MAP && event->recorded >= BOUNCE_RECORDED_ADDRESS;
+    return event->kind == BOUNCE_EVENT_MAP && event->recorded >= BOUNCE_RECORDED_ADDRESS &&
+           !(event->flags & BOUNCE_EVENT_HELD);
 }
 
 static struct bounce_map_request request_of(const struct bounce_order *order,
@@ -223,6 +224,18 @@ static void take_back(struct bounce_order *order, uint32_t handle)
     p->live = bounce_swiotlb_place(order->mem, &request, p->tlb_addr, false);
 }
 
+/* Mapped before the trace began. */
+static void hold_slots(struct bounce_order *order, const struct bounce_event *event)
+{
+    struct placed *p = &order->placed[event->handle];
+
+    *p = (struct placed){.tlb_addr = event->tlb_addr,
+                         .orig_addr = event->orig_addr,
+                         .size = event->size,
+                         .device = event->device};
+    take_back(order, event->handle);
+}
+
 /* ---- steps that can be undone ---- */
 
 static struct step *step_at(struct bounce_order *order, uint64_t index)
@@ -235,7 +248,10 @@ static void do_step(struct bounce_order *order, struct step *step)
     const struct bounce_event *event = &step->event;
 
     step->moves_cursor = false;
-    if (event->kind == BOUNCE_EVENT_UNMAP) {
+    if (event->flags & BOUNCE_EVENT_HELD) {
+        step->fixed = true;
+        hold_slots(order, event);
+    } else if (event->kind == BOUNCE_EVENT_UNMAP) {
         free_slots(order, event->handle);
     } else if (tells_outcome(event)) {
         step->fixed = event->recorded != BOUNCE_RECORDED_ADDRESS &&
@@ -538,8 +554,10 @@ static void force(struct bounce_order *order, uint64_t place)
     }
     if (!order->stats.unexplained++)
         order->stats.first_unexplained_id = map->id;
-    if (map->recorded == BOUNCE_RECORDED_ADDRESS)
+    if (map->recorded == BOUNCE_RECORDED_ADDRESS) {
         clear_slots(order, map);
+        held_at(order, place)->event.flags |= BOUNCE_EVENT_PLACED;
+    }
     log_step(order, place);
     step_at(order, order->log_tail - 1)->fixed = true;
 }

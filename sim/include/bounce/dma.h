@@ -52,6 +52,12 @@ BOUNCE_API enum bounce_outcome bounce_dma_map(struct bounce_dma *dma,
                                               struct bounce_mapping *mapping,
                                               struct bounce_map_result *result);
 
+/* Maps a buffer to just that bounce address (bounce_swiotlb_place()); false, and nothing done, when
+ * its slots cannot be had. Copies as bounce_dma_map() does. */
+BOUNCE_API bool bounce_dma_place(struct bounce_dma *dma, const struct bounce_map_request *request,
+                                 enum bounce_dir dir, uint64_t tlb_addr, bool move_cursor,
+                                 struct bounce_mapping *mapping, struct bounce_map_result *result);
+
 /* Coherent memory from a restricted pool: nothing is copied. */
 BOUNCE_API enum bounce_outcome bounce_dma_alloc(struct bounce_dma *dma,
                                                 const struct bounce_map_request *request,

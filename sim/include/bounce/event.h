@@ -42,9 +42,13 @@ enum bounce_event_flag {
                                           never tried are not in the trace, nor is its unmap; its
                                           driver may have tried again without a trace of that */
     BOUNCE_EVENT_IMPLIED = 1u << 4,    /* not in the trace: follows from its addresses */
+    BOUNCE_EVENT_UNMATCHED = 1u << 5,  /* UNMAP at tlb_addr of what was mapped before the trace */
+    BOUNCE_EVENT_HELD = 1u << 6,       /* MAP before the trace began: its slots are taken */
+    BOUNCE_EVENT_PLACED = 1u << 7,     /* MAP that no order explains: its recorded slots are taken */
 };
 
-#define BOUNCE_NO_LIST UINT32_MAX
+#define BOUNCE_NO_LIST      UINT32_MAX
+#define BOUNCE_HELD_MAX     4096u /* handles below are kept free for BOUNCE_EVENT_HELD */
 
 /* Handles are small numbers, reused once the mapping is gone, so that an engine
  * keeps its state in arrays. `id` never repeats. Times start at 0. */
@@ -52,7 +56,7 @@ struct bounce_event {
     uint64_t time_ns;
     uint64_t id;        /* of the mapping: the trace's own, or counted from 0 */
     uint64_t orig_addr; /* MAP */
-    uint64_t tlb_addr;  /* MAP with BOUNCE_RECORDED_ADDRESS */
+    uint64_t tlb_addr;  /* MAP with BOUNCE_RECORDED_ADDRESS; UNMAP with BOUNCE_EVENT_UNMATCHED */
     uint64_t size;      /* bytes of the mapping or of the sync */
     uint64_t offset;    /* SYNC: bytes into the buffer; ISSUE: address on the device, bytes */
     uint64_t seq;       /* place of its record among the trace's, from 1; 0: order is exact */

@@ -17,6 +17,7 @@ struct bounce_replay_config {
     struct bounce_swiotlb_config pool;
     bool force;
     bool allocator_calls;
+    bool as_recorded; /* the recorded pool: what no order explains is placed where it was recorded */
     uint64_t worker_delay_ns; /* growing kernels: from the failure that queues the worker to the
                                  pool it adds; streams of allocator calls say themselves when */
     uint32_t conversion_page_ns; /* encrypted guests: bounce_guest_conversion_ns() */

@@ -27,6 +27,7 @@ BOUNCE_BEGIN_DECLS
     X(events, maps, COUNT, NO, "maps", "map and coherent-allocation calls that went to the pool") \
     X(events, transient_maps, COUNT, UP, "maps", "of these, maps that got a transient pool of their own") \
     X(events, direct_maps, COUNT, NO, "maps", "map calls that needed no bouncing") \
+    X(events, held_maps, COUNT, NO, "maps", "buffers mapped before the trace began, as its unmaps tell; not among the maps") \
     X(events, unmaps, COUNT, NO, "unmaps", "bounced mappings unmapped, those of failed lists included") \
     X(events, syncs, COUNT, NO, "syncs", "sync calls on bounced mappings") \
     X(events, failed_maps, COUNT, UP, "maps", "map calls that failed for whatever reason") \
