@@ -77,7 +77,8 @@ static void search_area(struct pool *pool, uint32_t area, const struct slot_requ
     if (pool->boundary_mask != slots->boundary_mask)
         pool_see_boundary(pool, slots->boundary_mask);
     prepare(slots, &s);
-    index = (pool->areas[area].index + s.stride - 1) / s.stride * s.stride;
+    /* As ALIGN() does it there, also when the stride is no power of two. */
+    index = (pool->areas[area].index + s.stride - 1) & ~(s.stride - 1);
     index = wrap = index < n ? index : 0;
     for (uint32_t steps = 0; steps <= n; steps++) {
         uint32_t step = 1;
