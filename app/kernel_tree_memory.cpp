@@ -29,7 +29,8 @@ kernel_tree_memory::kernel_tree_memory(const bounce_swiotlb_config &config) {
     callbacks_.give_block = [](void *context, std::uint64_t address, std::uint32_t order,
                                bool unused) {
         auto *self = static_cast<kernel_tree_memory *>(context);
-        if (unused && address + (page_bytes << order) == self->pages_.next)
+        bool was_next = self->pages_.next != self->before_; // not one that had been freed
+        if (unused && was_next)
             self->pages_.next = self->before_;
         else
             pages_free(&self->pages_, address, page_bytes << order);
