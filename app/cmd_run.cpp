@@ -62,7 +62,8 @@ run_result run_once(const simulation_options &options, const engine_options &eng
         fill(out.rows.mappings, "mappings.csv");
         fill(out.rows.fulls, "fulls.csv");
         fill(out.rows.timeline, "timeline.csv");
-        fill(out.rows.exposure, "exposure.csv");
+        if (bounce_exposure_supports(&session.config().replay.pool))
+            fill(out.rows.exposure, "exposure.csv");
     }
     std::optional<output_file> json_file;
     if (!out.json.empty())

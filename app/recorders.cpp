@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorders.hpp"
 
+#include "errors.hpp"
 #include "text.hpp"
 
 #include <charconv>
@@ -53,6 +54,8 @@ recorders::recorders(const names &wanted, const bounce_replay_config &config)
             throw std::bad_alloc();
     }
     if (!wanted.exposure.empty()) {
+        if (!bounce_exposure_supports(&config.pool))
+            throw refused_error("--exposure follows slots of 2048 bytes in slot sets of at most 128");
         exposure_file_.emplace(wanted.exposure);
         exposure_.reset(bounce_exposure_create());
         if (!exposure_)

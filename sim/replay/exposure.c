@@ -25,6 +25,12 @@ struct mapping {
     bool coherent;
 };
 
+bool bounce_exposure_supports(const struct bounce_swiotlb_config *config)
+{
+    return bounce_config_slot_size(config) == SLOT_BYTES &&
+           bounce_config_segment_slots(config) <= BOUNCE_SEGMENT_SLOTS;
+}
+
 struct bounce_exposure *bounce_exposure_create(void)
 {
     return calloc(1, sizeof(struct bounce_exposure));

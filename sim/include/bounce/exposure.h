@@ -39,6 +39,7 @@
 #include "bounce/export.h"
 #include "bounce/swiotlb.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -71,6 +72,9 @@ struct bounce_exposure_row {
 #define BOUNCE_EXPOSURE_GRANULE 4096u
 
 struct bounce_exposure;
+
+/* Whether pools of that configuration can be followed: slots of 2 KiB, slot sets of at most 128. */
+BOUNCE_API bool bounce_exposure_supports(const struct bounce_swiotlb_config *config);
 
 /* Of pools in which nothing has been mapped yet; owned by the caller. NULL: no memory.
  * Memory: 32 bytes a slot of every 256 KiB ever used, and 256 bytes a view for each slot whose
