@@ -64,6 +64,13 @@ static void leave(void)
     kt.armed = false;
 }
 
+/* As setjmp(): 0, or why the tree's code was left. */
+#ifdef KT_PLAIN
+#define way_back() (kt.armed = false) /* nobody leaves: a BUG_ON ends the process */
+#else
+#define way_back() setjmp(kt.way_out)
+#endif
+
 /* For an argument that only the tree's own code could judge. */
 static enum bounce_kt_status refuse(void)
 {
@@ -226,7 +233,7 @@ static enum bounce_kt_status kt_create(const struct bounce_kt_config *config,
     kt.search_bound = ~0ULL >> 8;
 
     enter();
-    int why = setjmp(kt.way_out);
+    int why = way_back();
     if (why) {
         enum bounce_kt_status status = left_because(why);
         kt_destroy(&the_instance);
@@ -264,7 +271,7 @@ static enum bounce_kt_status kt_add_device(struct bounce_kt *self,
         self->device_room = room;
     }
     enter();
-    int why = setjmp(kt.way_out);
+    int why = way_back();
     if (why)
         return left_because(why);
     struct device *dev = new_device();
@@ -371,7 +378,7 @@ static enum bounce_kt_status kt_map(struct bounce_kt *self, uint32_t device, uin
         return finish_map(self, result, BOUNCE_KT_INVALID, 0);
     struct device *dev = self->devices[device];
     kt.cpu = cpu;
-    int why = setjmp(kt.way_out);
+    int why = way_back();
     if (unlikely(why))
         return finish_map(self, result, left_because(why), 0);
 #ifdef KT_MAP_TAKES_ALLOC_SIZE
@@ -413,7 +420,7 @@ static enum bounce_kt_status kt_alloc(struct bounce_kt *self, uint32_t device, u
     if (!map_is_sane(self, device, cpu, size) || size > 1u << 30)
         return finish_map(self, result, BOUNCE_KT_INVALID, 0);
     kt.cpu = cpu;
-    int why = setjmp(kt.way_out);
+    int why = way_back();
     if (unlikely(why))
         return finish_map(self, result, left_because(why), 0);
     struct page *page = allocate(self, self->devices[device], size);
@@ -447,7 +454,7 @@ static enum bounce_kt_status kt_unmap(struct bounce_kt *self, uint32_t device, u
         return BOUNCE_KT_INVALID;
     struct device *dev = self->devices[device];
     enter();
-    int why = setjmp(kt.way_out);
+    int why = way_back();
     if (unlikely(why))
         return left_because(why);
 #ifdef KT_UNMAP_TAKES_POOL
@@ -471,7 +478,7 @@ static enum bounce_kt_status kt_free(struct bounce_kt *self, uint32_t device, ui
     if (device >= self->device_count || tlb_addr % PAGE_SIZE != 0)
         return BOUNCE_KT_INVALID;
     enter();
-    int why = setjmp(kt.way_out);
+    int why = way_back();
     if (unlikely(why))
         return left_because(why);
     bool ours = swiotlb_free(self->devices[device], pfn_to_page(tlb_addr >> PAGE_SHIFT), size);
@@ -488,7 +495,7 @@ static enum bounce_kt_status kt_sync(struct bounce_kt *self, uint32_t device, ui
     struct device *dev = self->devices[device];
     enum dma_data_direction direction = (enum dma_data_direction)dir;
     enter();
-    int why = setjmp(kt.way_out);
+    int why = way_back();
     if (unlikely(why))
         return left_because(why);
 #ifdef KT_UNMAP_TAKES_POOL
@@ -520,7 +527,7 @@ static enum bounce_kt_status kt_run_worker(struct bounce_kt *self, bool *ran)
     if (!work)
         return BOUNCE_KT_OK;
     enter();
-    int why = setjmp(kt.way_out);
+    int why = way_back();
     if (why)
         return left_because(why);
     kt.work_pending = NULL;

@@ -204,6 +204,7 @@ class maker {
         std::uint32_t id, device;
         std::uint64_t size;
         bool alloc;
+        std::uint8_t dir;
     };
 
     void turn() {
@@ -279,7 +280,7 @@ class maker {
         }
         op.id = out_.ids++;
         place_.push_back(static_cast<std::uint32_t>(live_.size()));
-        live_.push_back({op.id, op.device, op.size, alloc});
+        live_.push_back({op.id, op.device, op.size, alloc, op.dir});
         used_ += cost(op.size);
     }
 
@@ -290,6 +291,7 @@ class maker {
         op.device = l.device;
         op.size = l.size;
         op.alloc = l.alloc;
+        op.dir = l.dir;
         return op;
     }
 
@@ -313,6 +315,7 @@ class maker {
         operation &op = add('S');
         op.id = l.id;
         op.device = l.device;
+        op.dir = l.dir;
         op.offset = rng_.chance(0.1) ? 0 : rng_.below(l.size);
         op.size = rng_.chance(p_.overlong) ? l.size - op.offset + rng_.below(8193)
                                            : rng_.between(1, l.size - op.offset);
@@ -381,13 +384,16 @@ stream make_filled(std::uint64_t slots, std::uint32_t areas, double fill, std::u
         std::uint64_t size;
     };
     std::vector<live> all;
+    std::vector<std::uint32_t> free_ids; // used again, so that tables by id stay as small as can be
     std::uint64_t used = 0, wanted = static_cast<std::uint64_t>(fill * static_cast<double>(slots));
     for (std::size_t counted = 0; counted < count;) {
         operation op = {};
         bool filling = used < wanted;
         if (filling) {
             op.kind = 'M';
-            op.id = out.ids++;
+            op.id = free_ids.empty() ? out.ids++ : free_ids.back();
+            if (!free_ids.empty())
+                free_ids.pop_back();
             op.cpu = static_cast<std::uint32_t>(rng.below(areas));
             op.dir = 1;
             op.orig = rng.between(0x100000, 0x4fffff) << 12;
@@ -399,7 +405,9 @@ stream make_filled(std::uint64_t slots, std::uint32_t areas, double fill, std::u
             op.kind = 'U';
             op.id = all[at].id;
             op.size = all[at].size;
+            op.dir = 1;
             used -= (op.size + 2047) / 2048;
+            free_ids.push_back(all[at].id);
             all[at] = all.back();
             all.pop_back();
         }

@@ -16,7 +16,7 @@ struct device {
 
 struct operation {
     char kind;        // M A U S W, as in `ops` streams
-    std::uint8_t dir; // M
+    std::uint8_t dir; // M; U and S: of the mapping
     bool for_cpu;     // S
     bool alloc;       // U: of an A
     std::uint32_t id; // of M, A, and of the mapping that U and S mean
