@@ -55,7 +55,8 @@ recorders::recorders(const names &wanted, const bounce_replay_config &config)
     }
     if (!wanted.exposure.empty()) {
         if (!bounce_exposure_supports(&config.pool))
-            throw refused_error("--exposure follows slots of 2048 bytes in slot sets of at most 128");
+            throw refused_error("--exposure follows slots of 2048 bytes in slot sets of at most "
+                                "128; this pool has others");
         exposure_file_.emplace(wanted.exposure);
         exposure_.reset(bounce_exposure_create());
         if (!exposure_)
@@ -231,7 +232,8 @@ void recorders::finish() {
 }
 
 void recorders::commit() {
-    for (std::optional<output_file> *file : {&mappings_, &fulls_, &timeline_file_, &exposure_file_})
+    for (std::optional<output_file> *file :
+         {&mappings_, &fulls_, &timeline_file_, &exposure_file_})
         if (*file)
             (*file)->commit();
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Row-by-row outputs of a run: --mappings, --fulls, --timeline and --exposure. They are fed by engine
-// hooks.
+// Rows that a run writes: --mappings, --fulls, --timeline and --exposure. Engine hooks feed them.
 #pragma once
 
 #include "output.hpp"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""run --exposure: the file, the JSON section and the summary line say the same, with both engines."""
+"""run --exposure: file, JSON section and summary line say the same, with both engines."""
 
 import json
 import sys
@@ -108,7 +108,10 @@ def test_a_directory_has_it(ops, tmp_path):
 def test_the_summary_says_it(ops, tmp_path):
     text = output("run", ops, "--exposure", tmp_path / "x.csv")
     line = next(line for line in text.splitlines() if line.startswith("exposure"))
-    for part in ("6.6 KiB stale in 3 of 4 maps", "7.5 KiB stale, 400 bytes live in 2 of 4 maps (3 KiB zeroed)"):
+    for part in (
+        "direct 6.6 KiB stale in 3 of 4 maps",
+        "7.5 KiB stale, 400 bytes live in 2 of 4 maps (3 KiB zeroed)",
+    ):
         assert part in line, line
     assert "\nexposure " not in output("run", ops)
 
