@@ -154,8 +154,7 @@ std::uint64_t trace_session::start_for(std::uint64_t nslabs) const {
 // Buffers that were mapped before the recording began, as their unmaps tell, stand in front.
 void trace_session::add_held() {
     std::vector<bounce_event> held(BOUNCE_HELD_MAX);
-    held.resize(
-        bounce_infer_held(evidence_.get(), window_.data(), window_.size(), held.data()));
+    held.resize(bounce_infer_held(evidence_.get(), window_.data(), window_.size(), held.data()));
     window_.insert(window_.begin(), held.begin(), held.end());
 }
 
@@ -191,7 +190,9 @@ void trace_session::resolve() {
     bounce_replay_config &replay = config_.replay;
     std::uint64_t nslabs = recorded.nslabs;
     std::uint32_t nareas = recorded.nareas;
-    bool force = header.forced;
+    bool masks = std::any_of(options_.devices.begin(), options_.devices.end(),
+                             [](const device_setting &d) { return d.dma_mask.has_value(); });
+    bool force = header.forced && !(header.guessed_force && masks);
     bounce_machine machine = options_.machine;
     machine.cpus = recorded.cpus;
     if (options_.boot) {
@@ -227,9 +228,9 @@ void trace_session::resolve() {
     config_.assumed_service =
         config_.requests && (!header.has_completions || options_.service_ns.has_value());
     config_.service_ns = options_.service_ns.value_or(BOUNCE_DEFAULT_SERVICE_NS);
-    config_.replay.as_recorded = config_.as_recorded = !config_.requests && nslabs == recorded.nslabs &&
-                          nareas == recorded.nareas && replay.pool.start == recorded.start &&
-                          !config_.no_pool;
+    config_.replay.as_recorded = config_.as_recorded =
+        !config_.requests && nslabs == recorded.nslabs && nareas == recorded.nareas &&
+        replay.pool.start == recorded.start && !config_.no_pool;
     describe_inference(recorded.tried && recorded.explained * 2 >= recorded.tried);
 }
 
@@ -254,8 +255,8 @@ void trace_session::describe_inference(bool explained) {
                            std::to_string(recorded.nareas) + " areas from 0x" + hex(recorded.start);
         if (explained && recorded.in_use)
             say("recorded pool: " + pool + ", in use when the recording began: explains " +
-                with_commas(recorded.explained) + " of the first " +
-                with_commas(recorded.tried) + " outcomes");
+                with_commas(recorded.explained) + " of the first " + with_commas(recorded.tried) +
+                " outcomes");
         else if (explained)
             say("recorded pool: " + pool + ": explains " + with_commas(recorded.explained) +
                 " of the first " + with_commas(recorded.tried) + " addresses" +
@@ -275,8 +276,7 @@ void trace_session::describe_inference(bool explained) {
         if (devices_[i].min_align_mask)
             say(std::string(devices_[i].name) + ": min_align_mask 0x" +
                 hex(devices_[i].min_align_mask) + ", from the addresses");
-    say(std::string("bouncing ") +
-        (header.forced ? "was forced" : "by DMA mask, as recorded; --swiotlb ...,force for all"));
+    describe_force();
 }
 
 // The recorded machine's allocator must explain the first addresses before it can tell an order.
@@ -323,7 +323,20 @@ void trace_session::describe_requests() {
         say("direction: not told, packets are taken as received");
     if (!options_.boot && !options_.machine.memory)
         say("pool: not told, " + with_commas(config_.replay.pool.nslabs) + " slots assumed");
-    say("bouncing is assumed for all of them, as with swiotlb=force or in a confidential guest");
+    describe_force();
+}
+
+void trace_session::describe_force() {
+    const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
+    std::string how = "was forced";
+    if (header.guessed_force && config_.replay.force)
+        how = "is assumed for everything, as with swiotlb=force or in a confidential guest; "
+              "--device *:dma_mask=ffffffff bounces by address";
+    else if (header.guessed_force)
+        how = "by DMA mask, as told; buffers lie above 4 GiB where the trace does not say";
+    else if (!header.forced)
+        how = "by DMA mask, as recorded; --swiotlb ...,force for all";
+    config_.inferred.push_back("bouncing " + how);
 }
 
 void trace_session::start_requests() {

@@ -98,6 +98,7 @@ class trace_session {
     void start_requests();
     batch next_mappings();
     void describe_requests();
+    void describe_force();
     void resolve();
     void update_devices();
     void describe_inference(bool explained);

@@ -131,7 +131,7 @@ static bool read_column(enum column column, const struct field *f, struct row *r
     case LBA:
         return field_sectors(f, &row->offset);
     case ORIG_ADDR:
-        return row->has_orig_addr = field_hex(f, &row->orig_addr);
+        return field_hex(f, &row->orig_addr);
     case TLB_ADDR:
         return row->has_tlb_addr = field_hex(f, &row->tlb_addr);
     case SEGMENTS:

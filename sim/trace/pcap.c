@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Network captures, pcap and pcapng, through libpcap: one receive or transmit buffer a packet, of
  * its length on the wire (what was captured may be less). Frames of more than a page are aggregates
- * (GRO, TSO) or jumbo frames: drivers map them a page at a time. USB captures (USBPcap) hold
- * transfers instead. Source of the layouts: libpcap's list of link types. */
+ * (GRO, TSO) or jumbo frames: drivers map them a page at a time. USB captures hold transfers
+ * instead. */
 #include "bytes.h"
 #include "formats.h"
+#include "pcap_links.h"
 #include "records.h"
 
 #include <pcap/pcap.h>
@@ -12,15 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE             4096u
-#define MAGIC_US         0xa1b2c3d4u
-#define MAGIC_NS         0xa1b23c4du
-#define PCAPNG_SECTION   0x0a0d0d0au
-#define SLL_HEADER       16u
-#define SLL2_HEADER      20u
-#define SLL_OUTGOING     4u /* packet type: sent by this machine */
-#define USBPCAP_HEADER   27u
-#define LINKTYPE_USBPCAP 249
+#define PAGE           4096u
+#define PACKET_MAX     (UINT64_C(1) << 27)
+#define MAGIC_US       0xa1b2c3d4u
+#define MAGIC_NS       0xa1b23c4du
+#define PCAPNG_SECTION 0x0a0d0d0au
 
 struct pcap_state {
     struct records *records;
@@ -106,11 +103,11 @@ static enum bounce_status open_pcap(struct bounce_trace *trace, struct bounce_er
     trace->state = s;
     if (s)
         s->records = records_create(true);
-    if (!s || !s->records || trace_device(trace, "net", 3) == UINT16_MAX)
+    if (!s || !s->records)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     s->lines = &trace->lines;
     trace->recorded.timed = true;
-    trace->recorded.forced = true;
+    trace->recorded.forced = trace->recorded.guessed_force = true;
     trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
     return open_capture(trace, error);
 }
@@ -125,77 +122,60 @@ static void close_pcap(struct bounce_trace *trace)
     free(s);
 }
 
-struct packet {
-    uint32_t size; /* on the wire, without pseudo headers */
-    uint8_t dir;
-};
-
-/* Linux "cooked" captures stand for an interface of their own kind: the header tells the direction
- * and is no part of the frame. */
-static void cooked(const struct pcap_pkthdr *header, const unsigned char *data, uint32_t length,
-                   uint32_t type_at, struct packet *packet)
+static uint16_t device_of(struct bounce_trace *trace, const struct packet *packet)
 {
-    uint32_t type = 0;
+    char name[16] = "net";
 
-    packet->size = header->len > length ? header->len - length : 0;
-    if (header->caplen >= length)
-        type = length == SLL_HEADER ? bytes_u16(data + type_at, true) : data[type_at];
-    packet->dir = type == SLL_OUTGOING ? BOUNCE_TO_DEVICE : BOUNCE_FROM_DEVICE;
+    if (packet->usb)
+        snprintf(name, sizeof(name), "usb%u", packet->bus);
+    return trace_device(trace, name, strlen(name));
 }
 
-/* A transfer is captured twice, going down and coming back; its data stands in one of the two. */
-static void usbpcap(const struct pcap_pkthdr *header, const unsigned char *data,
-                    struct packet *packet)
-{
-    packet->size = 0;
-    if (header->caplen < USBPCAP_HEADER)
-        return;
-    packet->size = bytes_u32(data + 23, false);
-    packet->dir = data[21] & 0x80 ? BOUNCE_FROM_DEVICE : BOUNCE_TO_DEVICE;
-}
-
-static struct packet packet_of(struct bounce_trace *trace, const struct pcap_pkthdr *header,
-                               const unsigned char *data)
-{
-    const struct pcap_state *s = trace->state;
-    struct packet packet = {header->len, BOUNCE_FROM_DEVICE};
-
-    if (s->link_type == DLT_LINUX_SLL)
-        cooked(header, data, SLL_HEADER, 0, &packet);
-    else if (s->link_type == DLT_LINUX_SLL2)
-        cooked(header, data, SLL2_HEADER, 10, &packet);
-    else if (s->link_type == LINKTYPE_USBPCAP)
-        usbpcap(header, data, &packet);
-    else
-        trace->recorded.guessed_dirs = true;
-    return packet;
-}
-
-static enum bounce_status take(struct bounce_trace *trace, const struct pcap_pkthdr *header,
-                               const unsigned char *data)
+static enum bounce_status take(struct bounce_trace *trace, const struct packet *packet,
+                               uint64_t time_ns)
 {
     struct pcap_state *s = trace->state;
-    struct packet packet = packet_of(trace, header, data);
-    uint64_t seconds = (uint64_t)header->ts.tv_sec;
-    uint64_t time_ns = seconds * 1000000000u + (uint64_t)header->ts.tv_usec; /* holds ns */
+    bool begins = packet->kind == BOUNCE_EVENT_ISSUE;
     struct record record = {
         .event =
             {
                 .time_ns = records_time(trace, s->records, time_ns),
-                .size = packet.size,
-                .dir = packet.dir,
-                .kind = BOUNCE_EVENT_ISSUE,
-                .segments = (uint16_t)(packet.size > PAGE ? (packet.size + PAGE - 1) / PAGE : 1),
+                .size = packet->size,
+                .dir = packet->dir,
+                .kind = packet->kind,
+                .segments = (uint16_t)(packet->usb ? 0 : (packet->size + PAGE - 1) / PAGE),
             },
         .key = NO_KEY,
+        .quiet = !packet->size,
     };
 
     trace->counts.records++;
-    if (!packet.size) {
+    if (begins && !packet->size) {
         trace->counts.other_events++;
         return BOUNCE_OK;
     }
+    record.event.device = device_of(trace, packet);
+    if (record.event.device == UINT16_MAX)
+        return BOUNCE_NO_MEMORY;
+    if (packet->paired)
+        record.key = records_key(packet->key, record.event.device);
+    trace->recorded.guessed_dirs |= packet->guessed_dir;
     return records_add(trace, s->records, &record);
+}
+
+static enum bounce_status take_packet(struct bounce_trace *trace, uint64_t at,
+                                      const struct pcap_pkthdr *header, const unsigned char *data,
+                                      struct bounce_error *error)
+{
+    const struct pcap_state *s = trace->state;
+    struct packet packet = pcap_packet(s->link_type, header, data);
+    uint64_t seconds = (uint64_t)header->ts.tv_sec; /* and, in tv_usec, nanoseconds */
+
+    if (packet.size > PACKET_MAX || header->ts.tv_sec < 0 || seconds > UINT64_MAX / 2000000000u ||
+        header->ts.tv_usec < 0)
+        return bytes_malformed(at, error, "a packet of a size or time beyond reason",
+                               "at most 128 MiB was expected");
+    return take(trace, &packet, seconds * 1000000000u + (uint64_t)header->ts.tv_usec);
 }
 
 /* A capture that was stopped the hard way ends in a packet: that one is counted and left out. */
@@ -223,11 +203,7 @@ static enum bounce_status read_packet(struct bounce_trace *trace, struct bounce_
         return open_capture(trace, error);
     switch (pcap_next_ex(s->pcap, &header, &data)) {
     case 1:
-        if (header->len > UINT16_MAX * PAGE || header->ts.tv_sec < 0 ||
-            (uint64_t)header->ts.tv_sec > UINT64_MAX / 2000000000u || header->ts.tv_usec < 0)
-            return bytes_malformed(at, error, "a packet of a size or time beyond reason",
-                                   "at most 256 MiB was expected");
-        return take(trace, header, data);
+        return take_packet(trace, at, header, data, error);
     case PCAP_ERROR_BREAK:
         return BOUNCE_END;
     default:

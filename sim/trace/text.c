@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DETECT_LINES 16
@@ -54,7 +55,7 @@ enum bounce_status text_open(struct bounce_trace *trace, struct bounce_error *er
     if (!t || !t->records)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     trace->recorded.timed = true;
-    trace->recorded.forced = true;
+    trace->recorded.forced = trace->recorded.guessed_force = true;
     trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
     return BOUNCE_OK;
 }
@@ -72,8 +73,16 @@ static uint16_t device_of(struct bounce_trace *trace, const struct line_format *
                           const struct row *row)
 {
     const char *name = row->device ? row->device : format->device;
-    uint16_t device = trace_device(trace, name, row->device ? row->device_length : strlen(name));
+    size_t length = row->device ? row->device_length : strlen(name);
+    char prefixed[BOUNCE_DEVICE_NAME_MAX];
+    uint16_t device;
 
+    if (row->device && format->prefix) {
+        snprintf(prefixed, sizeof(prefixed), "%s%.*s", format->device, (int)(length % 64), name);
+        name = prefixed;
+        length = strlen(name);
+    }
+    device = trace_device(trace, name, length);
     return device == UINT16_MAX && trace->ndevices == DEVICES_MAX ? DEVICES_MAX - 1 : device;
 }
 
@@ -96,9 +105,10 @@ static bool same_level(struct bounce_trace *trace, const struct row *row)
     if (!t->level_known) {
         t->level_known = true;
         trace->recorded.level = level;
-        /* Who gives original addresses can say with masks what bounces. */
-        if (row->has_orig_addr)
-            trace->recorded.forced = false;
+        if (row->has_tlb_addr) {
+            trace->recorded.bounces = true; /* what has no such address did not */
+            trace->recorded.forced = trace->recorded.guessed_force = false;
+        }
     }
     return trace->recorded.level == level;
 }
@@ -107,7 +117,7 @@ static enum bounce_status take(struct bounce_trace *trace, const struct line_for
                                const struct row *row)
 {
     struct text *t = trace->state;
-    uint16_t device = device_of(trace, format, row);
+    uint16_t device = begins(row) || !format->ids ? device_of(trace, format, row) : 0;
     struct record record = {
         .event =
             {

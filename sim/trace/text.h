@@ -33,7 +33,6 @@ struct row {
     uint8_t kind; /* enum bounce_event_kind; ISSUE unless the parser says otherwise */
     uint8_t dir;
     bool has_id;
-    bool has_orig_addr;
     bool has_tlb_addr;
     bool quiet; /* a completion that may belong to something that moved no data */
 };
@@ -53,10 +52,11 @@ struct line_format {
     const char *what;   /* "not a line of ..." */
     const char *wanted; /* the layout */
     enum row_result (*parse)(struct row_state *state, struct cursor line, struct row *row);
-    const char *device; /* of rows that name none */
-    bool unique_keys;   /* see records_create() */
-    bool ids;           /* keys are unique over all devices */
-    bool optional;      /* a file is of this format when any of its first lines is, not all */
+    const char *device; /* of rows that name none; with prefix: before the name of those that do */
+    bool prefix;
+    bool unique_keys; /* see records_create() */
+    bool ids;         /* keys are unique over all devices */
+    bool optional;    /* a file is of this format when any of its first lines is, not all */
 };
 
 /* 0, or `score` when the first lines of the text are of that format. */

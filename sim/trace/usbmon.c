@@ -95,18 +95,21 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
         !scan_address(&c, &type, row))
         return ROW_BAD;
     row->time_ns = continued_us(state, time_us) * 1000;
+    if (!scan_length(&c, type, &row->size))
+        return ROW_BAD;
     if (event != 'S') {
         row->kind = BOUNCE_EVENT_COMPLETE;
-        row->quiet = event == 'E';
-        return ROW_EVENT;
+        row->quiet = event == 'E' || !row->size; /* of a transfer without data, it may be */
     }
-    return scan_length(&c, type, &row->size) ? ROW_EVENT : ROW_BAD;
+    return ROW_EVENT;
 }
 
 static const struct line_format lines = {
     .what = "not a line of usbmon's text",
     .wanted = "TAG MICROSECONDS S|C|E XD:BUS:DEVICE:ENDPOINT STATUS LENGTH was expected",
     .parse = parse,
+    .device = "usb",
+    .prefix = true,
     .unique_keys = true,
 };
 

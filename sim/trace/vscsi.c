@@ -107,7 +107,7 @@ static enum bounce_status open_vscsi(struct bounce_trace *trace, struct bounce_e
     if (!s || !s->records || trace_device(trace, "vscsi", 5) == UINT16_MAX)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     trace->recorded.timed = true;
-    trace->recorded.forced = true;
+    trace->recorded.forced = trace->recorded.guessed_force = true;
     trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
     status = bytes_peek(&trace->lines, 4 * RECORD_2, &p, &got, error);
     if (status)

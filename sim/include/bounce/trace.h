@@ -57,6 +57,7 @@ struct bounce_recorded_config {
     bool timed;           /* times are real; otherwise 1 us an operation is assumed */
     uint8_t level;        /* enum bounce_trace_level */
     bool has_completions; /* requests: some have ended so far; otherwise all have handle 0 */
+    bool guessed_force;   /* forced is an assumption: the trace does not tell what bounces */
     bool guessed_dirs;    /* packets without a direction: taken as received */
 };
 
