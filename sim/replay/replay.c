@@ -106,8 +106,10 @@ static void compare(struct bounce_replay *replay, const struct bounce_event *eve
     switch ((enum bounce_recorded)event->recorded) {
     case BOUNCE_RECORDED_NOTHING:
     case BOUNCE_RECORDED_DIRECT:
-    case BOUNCE_RECORDED_TRIED:
         return;
+    case BOUNCE_RECORDED_TRIED: /* whatever came of it, the record does not contradict */
+        equal = true;
+        break;
     case BOUNCE_RECORDED_ADDRESS:
         equal = !failed && result->tlb_addr == event->tlb_addr;
         break;

@@ -54,26 +54,28 @@ static inline void prepare(struct pool *pool, uint32_t area, const struct slot_r
 
     if (pool->boundary_mask != slots->boundary_mask)
         pool_see_boundary(pool, slots->boundary_mask);
-
-    /* No branch: whether a request is that large is as good as random. */
-    align |= SLOT_SIZE - 1;
-    align |= (uint32_t)(!slots->alloc_align_mask & !keep & (slots->alloc_size >= PAGE_SIZE_4K)) *
-             (PAGE_SIZE_4K - 1);
-    keep &= ~align;
-    s->walk.stride = (max_u32(align, keep) >> BOUNCE_SLOT_SHIFT) + 1;
-    if (!slots->orig_addr)
-        keep = 0;
-    s->align = align >> BOUNCE_SLOT_SHIFT;
-    s->keep = keep >> BOUNCE_SLOT_SHIFT;
-    s->keep_value = (uint32_t)(slots->orig_addr >> BOUNCE_SLOT_SHIFT) & s->keep;
     s->dma_base = pool->dma_base + (uint64_t)area * pool->area_nslabs;
     s->run.nslots = slots->nslots;
-    s->run.period = s->walk.period = (s->align | s->keep) + 1;
-    s->run.residue = s->walk.residue =
-        (uint32_t)(s->keep_value - s->dma_base) & (s->run.period - 1);
     s->run.phase = s->dma_base;
     s->run.boundary_slots =
         pool->unspanned ? 0 : (slots->boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
+    if (!(align | keep)) { /* most devices: aligned to a page from a page on, and nothing else */
+        s->align = slots->alloc_size >= PAGE_SIZE_4K;
+        s->keep = s->keep_value = 0;
+        s->walk.stride = s->align + 1;
+    } else {
+        align |= SLOT_SIZE - 1;
+        keep &= ~align;
+        s->walk.stride = (max_u32(align, keep) >> BOUNCE_SLOT_SHIFT) + 1;
+        if (!slots->orig_addr)
+            keep = 0;
+        s->align = align >> BOUNCE_SLOT_SHIFT;
+        s->keep = keep >> BOUNCE_SLOT_SHIFT;
+        s->keep_value = (uint32_t)(slots->orig_addr >> BOUNCE_SLOT_SHIFT) & s->keep;
+    }
+    s->run.period = s->walk.period = (s->align | s->keep) + 1;
+    s->run.residue = s->walk.residue =
+        (uint32_t)(s->keep_value - s->dma_base) & (s->run.period - 1);
 }
 
 static inline bool spans_boundary(const struct run_shape *run, uint32_t index)

@@ -74,7 +74,7 @@ def kernels():
     """Names that --kernel takes in this build."""
     names = []
     for line in output("list", "kernels").splitlines()[1:]:
-        if line.startswith("  ") and line[2] != " ":
+        if line.startswith("  ") and line[2] != " " and not line.startswith("  tree:"):
             names.append(line.split()[0])
     return names
 

@@ -58,7 +58,7 @@ BOUNCE_BEGIN_DECLS
     X(fragmentation, free_segments_min, LEVEL, NO, "slot sets", "fewest wholly free slot sets at any time; each serves one 256 KiB mapping") \
     X(fragmentation, free_segments, LEVEL, NO, "slot sets", "wholly free slot sets at the end") \
     X(recorded, maps_compared, COUNT, NO, "maps", "maps whose outcome the trace tells") \
-    X(recorded, addresses_equal, COUNT, DOWN, "maps", "of these, same address or same failure in the replay") \
+    X(recorded, addresses_equal, COUNT, DOWN, "maps", "of these, same address or same failure in the replay; entries of failed lists, of which the trace tells no address, contradict nothing") \
     X(recorded, full_recorded, COUNT, NO, "maps", "maps that failed in the recording") \
     X(recorded, full_equal, COUNT, DOWN, "maps", "of these, those that failed in the replay too")
 /* clang-format on */
