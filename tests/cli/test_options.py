@@ -93,6 +93,18 @@ def test_every_option_is_refused_without_its_value_or_with_a_wrong_one(ops):
         (["--format", "pcap-of-the-day"], ["pcap-of-the-day"]),
         (["--engine", "warp"], ["warp"]),
         (["--json", "-", "--mappings", "-"], ["standard output"]),
+        (["--coco", "sgx", "--memory", "8G"], ["sgx", "tdx"]),
+        (["--coco", "tdx"], ["--memory"]),
+        (["--memory", "8G"], ["--coco"]),
+        (["--coco", "tdx", "--memory", "plenty"], ["plenty"]),
+        (["--arch", "riscv"], ["riscv"]),
+        (["--arch", "arm64", "--coco", "tdx", "--memory", "8G"], ["x86"]),
+        (["--low-memory", "0"], ["low-memory"]),
+        (["--worker-delay", "-1"], ["worker-delay"]),
+        (["--fragmentation", "2"], ["fragmentation"]),
+        (["--order", "backwards"], ["backwards"]),
+        (["--service-time", "x"], ["service-time"]),
+        (["--costs", "zero"], ["systemc"]),
     ],
     ids=str,
 )
@@ -175,6 +187,24 @@ def test_force_and_noforce(tmp_path):
     assert got["events"]["full_by_cause"]["no_pool"] == got["events"]["maps"] == 8
     assert got["swiotlb"]["nslabs"] == 0
     assert got["config"]["force"] is False
+
+
+def test_confidential_guests(tmp_path):
+    """6 % of memory, 64 MiB to 1 GiB, rounded as the kernel rounds."""
+    trace = tmp_path / "t"
+    trace.write_text(ftrace().replace("FORCE", "NORMAL"))
+    for memory, slots in ("512M", 32768), ("2G", 65536), ("4G", 131072), ("64G", 524288):
+        for guest in "sev-snp", "tdx":
+            got = config(trace, "--coco", guest, "--memory", memory)
+            assert (got["nslabs"], got["force"]) == (slots, True)
+    got = config(trace, "--coco", "tdx", "--memory", "64G", "--swiotlb", "1024")
+    assert (got["nslabs"], got["force"]) == (1024, True)
+
+
+def test_order():
+    for order, least, most in ("recorded", 2090, 2105), ("reconstructed", 2106, 2106):
+        got = result("run", TRACE, "--order", order)["recorded"]["addresses_equal"]
+        assert least <= got <= most
 
 
 def test_pool_start(ops):
