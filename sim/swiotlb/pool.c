@@ -164,7 +164,7 @@ uint32_t pool_find_run(struct pool *pool, uint32_t area, uint32_t from, uint32_t
             return index < to ? index : NO_SLOT; /* only the last set can reach past `to` */
         }
         if (!starts && ahead == BITS_ALL && !shape->boundary_slots)
-            pool->max_run[set] = (uint8_t)(need - 1);
+            pool->max_run[set] = pool_known_run(shape->nslots - 1);
         ahead = BITS_ALL;
         set = next_promising(pool->max_run, set + 1, end_set, need);
     }
