@@ -53,7 +53,15 @@ std::vector<sweep_point> make_points(const grid &g, const trace_session &session
                 bounce_boot boot = {size, static_cast<std::uint32_t>(wanted), false, false};
                 sweep_point point;
                 point.kernel = kernel;
-                bounce_boot_round(&boot, base.pool.cpus, &point.nslabs, &point.nareas);
+                bounce_swiotlb_config pool = base.pool;
+                pool.kernel = kernel;
+                bounce_boot_round(&boot, base.pool.cpus, &pool.nslabs, &pool.nareas);
+                pool.start = session.start_for(pool.nslabs);
+                point.bytes = pool.nslabs << BOUNCE_SLOT_SHIFT;
+                apply_pool_options(session.options().pool, pool);
+                point.nslabs = pool.nslabs;
+                point.nareas = pool.nareas;
+                point.start = pool.start;
                 bool known = std::any_of(points.begin(), points.end(), [&](const sweep_point &p) {
                     return p.kernel == kernel && p.nslabs == point.nslabs &&
                            p.nareas == point.nareas;
@@ -69,8 +77,7 @@ std::string answer(const std::vector<sweep_point> &points, const bounce_kernel *
     const sweep_point *best = smallest_without_failures(points, kernel, nareas);
     if (!best)
         return "No size tried is free of failures.";
-    return with_commas(best->nslabs) + " slots (" +
-           bytes_text(best->nslabs << BOUNCE_SLOT_SHIFT) +
+    return with_commas(best->nslabs) + " slots (" + bytes_text(best->bytes) +
            ") is the smallest size tried without a failure: swiotlb=" +
            std::to_string(best->nslabs) + "," + std::to_string(best->nareas) + ".";
 }
@@ -90,8 +97,7 @@ void print_table(const std::vector<sweep_point> &points) {
                       << (p.nareas == 1 ? "" : "s") << "\n"
                       << cell("slots", 10) << cell("memory", 10) << cell("high-water", 12)
                       << cell("failed", 10) << "  causes\n";
-        std::cout << cell(with_commas(p.nslabs), 10)
-                  << cell(bytes_text(p.nslabs << BOUNCE_SLOT_SHIFT), 10)
+        std::cout << cell(with_commas(p.nslabs), 10) << cell(bytes_text(p.bytes), 10)
                   << cell(with_commas(p.stats.swiotlb_used_hiwater), 12)
                   << cell(with_commas(p.stats.events_failed_maps), 10)
                   << (p.stats.events_full ? "  " + causes_text(p.stats) : "") << '\n';
@@ -140,7 +146,7 @@ std::string sweep_csv(const std::vector<sweep_point> &points) {
     out += ",fragmentation_external_hiwater\n";
     for (const sweep_point &p : points) {
         out += csv_text(p.kernel->name) + "," + std::to_string(p.nslabs) + "," +
-               std::to_string(p.nareas) + "," + std::to_string(p.nslabs << BOUNCE_SLOT_SHIFT);
+               std::to_string(p.nareas) + "," + std::to_string(p.bytes);
         each_stat([&](const bounce_stat_info &info) {
             out += "," + std::to_string(bounce_stat_value(&p.stats, &info));
         });
@@ -169,6 +175,9 @@ int cmd_sweep(const arguments &args) {
         return exit_done;
     simulation_options options = read_simulation_options(values);
     grid g = read_grid(values, options);
+    if (options.pool.device_slots)
+        throw refused_error(
+            "--per-device: a sweep tries sizes of one pool; `bouncesim run` takes it");
     unsigned workers = values.count("jobs") ? values["jobs"].as<unsigned>()
                                             : std::max(1u, std::thread::hardware_concurrency());
     if (workers < 1 || workers > 1024)

@@ -65,6 +65,9 @@ engine_result run_replay(trace_session &session, recorders &rows) {
             throw std::bad_alloc();
         progress.update();
     }
+    if (bounce_replay_finish(made, session.devices().data()))
+        throw std::bad_alloc();
+    check_throttled_devices(session.config().replay, session.devices());
     engine_result result;
     bounce_replay_stats(made, &result.stats);
     return result;
@@ -107,6 +110,8 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
     bounce_replay_hooks hooks = rows.hooks();
     models::engine_config config;
     config.replay = session.config().replay;
+    if (config.replay.throttle)
+        throw refused_error("--throttle belongs to --engine replay");
     config.timing = read_costs(options);
     config.cpus = session.config().replay.pool.cpus;
     std::unique_ptr<models::mapping_engine> engine;

@@ -176,6 +176,7 @@ po::options_description simulation_option_table() {
         "growing kernels: share of the page orders, from the largest down, that fail");
     add("pool-start", po::value<std::string>()->value_name("HEX"),
         "physical address of the pool");
+    add_pool_options(table);
     add("device", po::value<std::vector<std::string>>()->value_name("NAME:KEY=HEX[,...]"),
         "dma_mask, seg_boundary, min_align_mask of a device (NAME * for all)");
     add("format", po::value<std::string>()->default_value("auto"),
@@ -220,6 +221,7 @@ simulation_options read_simulation_options(const po::variables_map &values) {
         if (options.start == 0 || options.start % 4096 || options.start > INT64_MAX)
             throw refused_error("--pool-start: a page-aligned address below 2^63 was expected");
     }
+    options.pool = read_pool_options(values);
     if (values.count("device"))
         for (const std::string &text : values["device"].as<std::vector<std::string>>())
             options.devices.push_back(parse_device(text));

@@ -3,16 +3,17 @@
 #pragma once
 
 #include "commands.hpp"
+#include "pool_options.hpp"
 
 #include "bounce/boot.h"
 #include "bounce/kernels.h"
 #include "bounce/trace.h"
 
+#include <boost/program_options.hpp>
+
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <boost/program_options.hpp>
 
 namespace bouncesim {
 
@@ -34,6 +35,7 @@ struct simulation_options {
     std::uint64_t worker_delay_ns = 100000;
     std::uint32_t lost_orders = 0; // --fragmentation
     std::optional<std::uint64_t> service_ns; // --service-time
+    pool_options pool;
     std::vector<device_setting> devices;
     bounce_trace_options trace = {};
     bool recorded_order = false; // --order recorded

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report.hpp"
 
+#include "pool_options.hpp"
 #include "text.hpp"
 
 namespace bouncesim {
@@ -165,16 +166,18 @@ json::object config_json(const resolved_config &config, const std::vector<bounce
                                         {"min_align_mask", hex(device.min_align_mask)}});
     for (const std::string &line : config.inferred)
         inferred.emplace_back(line);
-    return json::object{{"kernel", pool.kernel->name},
-                        {"engine", engine},
-                        {"nslabs", pool.nslabs},
-                        {"nareas", pool.nareas},
-                        {"cpus", pool.cpus},
-                        {"start", hex(pool.start)},
-                        {"force", config.replay.force},
-                        {"as_recorded", config.as_recorded},
-                        {"devices", names},
-                        {"inferred", inferred}};
+    json::object out{{"kernel", pool.kernel->name},
+                     {"engine", engine},
+                     {"nslabs", pool.nslabs},
+                     {"nareas", pool.nareas},
+                     {"cpus", pool.cpus},
+                     {"start", hex(pool.start)},
+                     {"force", config.replay.force},
+                     {"as_recorded", config.as_recorded},
+                     {"devices", names},
+                     {"inferred", inferred}};
+    add_pool_json(out, config.replay);
+    return out;
 }
 
 } // namespace bouncesim

@@ -161,7 +161,8 @@ void trace_session::add_held() {
 void trace_session::resolve() {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
     bounce_infer_given given = {};
-    given.kernel = options_.kernel;
+    given.kernel = bounce_kernel_is_proposed(options_.kernel) ? bounce_kernel_find("linux-6.12")
+                                                              : options_.kernel;
     given.cpus = options_.cpus ? options_.cpus : header.has_header ? header.cpus : 0;
     given.start = header.start;
     given.boot = header.boot;
@@ -230,7 +231,10 @@ void trace_session::resolve() {
     config_.service_ns = options_.service_ns.value_or(BOUNCE_DEFAULT_SERVICE_NS);
     config_.replay.as_recorded = config_.as_recorded =
         !config_.requests && nslabs == recorded.nslabs && nareas == recorded.nareas &&
-        replay.pool.start == recorded.start && !config_.no_pool;
+        replay.pool.start == recorded.start && !config_.no_pool &&
+        !bounce_kernel_is_proposed(options_.kernel) && !options_.pool.any();
+    apply_pool_options(options_.pool, replay.pool);
+    replay.throttle = throttle_.get();
     describe_inference(recorded.tried && recorded.explained * 2 >= recorded.tried);
 }
 
@@ -292,6 +296,8 @@ void trace_session::start_order() {
     pool.nslabs = recorded.nslabs;
     pool.nareas = recorded.nareas;
     pool.start = recorded.start;
+    pool.slot_size = pool.segment_slots = 0;
+    pool.device_nslabs = 0;
     if (bounce_order_create(&pool, &made, &error))
         throw run_error(error.text);
     order_.reset(made);

@@ -129,6 +129,7 @@ class trace_session {
     std::vector<bounce_device> devices_;
     std::vector<std::uint32_t> used_masks_; // min_align_mask as inferred, by device
     resolved_config config_;
+    throttle_config throttle_{options_.pool};
 };
 
 } // namespace bouncesim

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "summary.hpp"
 
+#include "pool_options.hpp"
 #include "text.hpp"
 
 #include <algorithm>
@@ -93,6 +94,27 @@ std::string conversion_text(const bounce_stats &s, bounce_guest guest) {
            with_commas(bounce_guest_conversion_ns(guest)) + " ns a page)";
 }
 
+std::string throttle_text(const bounce_stats &s) {
+    std::uint64_t asked = s.throttle_above_high + s.throttle_above_low;
+    if (!asked)
+        return "never: the pool stayed below the mark";
+    std::string text =
+        with_commas(asked) + " maps above the marks, " + with_commas(s.throttle_waited) + " waited";
+    if (s.throttle_waited)
+        text += " (" + time_text(s.throttle_wait_ns / s.throttle_waited) + " each, at most " +
+                time_text(s.throttle_wait_ns_max) + ", " + with_commas(s.throttle_waiting_hiwater) +
+                " at a time)";
+    if (s.throttle_never)
+        text += "; " + with_commas(s.throttle_never) + " would wait for ever";
+    return text;
+}
+
+// Of the default pool, or of the pools of all devices.
+std::uint64_t pool_slots(const trace_session &session, const bounce_stats &s) {
+    const bounce_swiotlb_config &pool = session.config().replay.pool;
+    return pool.device_nslabs ? s.swiotlb_nslabs : pool.nslabs;
+}
+
 std::string verdict(const trace_session &session, const bounce_stats &s) {
     std::vector<cause_row> causes = causes_by_count(s);
     if (s.events_lockups)
@@ -107,7 +129,7 @@ std::string verdict(const trace_session &session, const bounce_stats &s) {
     if (!s.events_maps)
         return "Nothing bounced: every buffer was within reach of its device.";
     return "No full event: at most " + with_commas(s.swiotlb_used_hiwater) + " of " +
-           with_commas(session.config().replay.pool.nslabs) + " slots were in use.";
+           with_commas(pool_slots(session, s)) + " slots were in use.";
 }
 
 } // namespace
@@ -124,7 +146,9 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
     const bounce_replay_config &config = session.config().replay;
     const bounce_trace_counts &c = session.counts();
     const std::string &first = session.options().traces[0];
-    std::uint64_t bytes = config.pool.nslabs << BOUNCE_SLOT_SHIFT;
+    std::uint64_t slots =
+        config.pool.device_nslabs ? config.pool.device_nslabs : config.pool.nslabs;
+    std::uint64_t bytes = slots * bounce_config_slot_size(&config.pool);
 
     row(out, "trace",
         (first == "-" ? "standard input" : first) + ": " + session.format().name + ", " +
@@ -141,12 +165,14 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
                 "; " + with_commas(session.mapping_counts().mappings) + " mappings made of them");
     }
     row(out, "pool",
-        config.pool.nslabs ? with_commas(config.pool.nslabs) + " slots (" + bytes_text(bytes) +
-                                 ") in " + std::to_string(config.pool.nareas) + " area" +
-                                 (config.pool.nareas == 1 ? "" : "s") + " at 0x" +
-                                 hex(config.pool.start) + ", " + config.pool.kernel->name +
-                                 (config.force ? ", bouncing forced" : "")
-                           : std::string("none"));
+        slots ? with_commas(slots) + " slots (" + bytes_text(bytes) + ") " +
+                    (config.pool.device_nslabs
+                         ? "for each of " + with_commas(s.swiotlb_pools) + " devices"
+                         : "in " + std::to_string(config.pool.nareas) + " area" +
+                               (config.pool.nareas == 1 ? "" : "s")) +
+                    " at 0x" + hex(config.pool.start) + ", " + config.pool.kernel->name +
+                    pool_text(config) + (config.force ? ", bouncing forced" : "")
+              : std::string("none"));
     row(out, "pressure",
         "high-water " + with_commas(s.swiotlb_used_hiwater) + " slots (" +
             percent(static_cast<double>(s.swiotlb_used_hiwater),
@@ -162,7 +188,8 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
     row(out, "fragmentation",
         "at most " + bytes_text(s.fragmentation_internal_bytes_hiwater) +
             " lost to rounding; at least " + with_commas(s.fragmentation_free_segments_min) +
-            " of " + with_commas(config.pool.nslabs / BOUNCE_SEGMENT_SLOTS) +
+            " of " +
+            with_commas(pool_slots(session, s) / bounce_config_segment_slots(&config.pool)) +
             " slot sets stayed wholly free");
     row(out, "copies",
         bytes_text(s.copy_bytes_to_device) + " to devices, " +
@@ -174,6 +201,8 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
                               2) +
                             " slots looked at a map, at most " + with_commas(s.search_probes_max)
                       : std::string("-"));
+    if (config.throttle)
+        row(out, "throttling", throttle_text(s));
     if (s.conversion_bytes)
         row(out, "conversion", conversion_text(s, session.options().machine.guest));
     if (exposure)

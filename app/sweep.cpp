@@ -100,7 +100,7 @@ replay_ptr make_replay(const trace_session &session, const sweep_point &point) {
     config.pool.kernel = point.kernel;
     config.pool.nslabs = point.nslabs;
     config.pool.nareas = point.nareas;
-    config.pool.start = session.start_for(point.nslabs);
+    config.pool.start = point.start;
     if (bounce_replay_create(&config, nullptr, &made, &error))
         throw refused_error(error.text);
     return replay_ptr(made, bounce_replay_destroy);
@@ -144,8 +144,12 @@ void run_sweep(trace_session &session, std::vector<sweep_point> &points, unsigne
             progress.update();
         }
     }
-    for (std::size_t i = 0; i < points.size(); i++)
+    check_throttled_devices(session.config().replay, session.devices());
+    for (std::size_t i = 0; i < points.size(); i++) {
+        if (bounce_replay_finish(replays[i].get(), session.devices().data()))
+            throw std::bad_alloc();
         bounce_replay_stats(replays[i].get(), &points[i].stats);
+    }
 }
 
 const sweep_point *smallest_without_failures(const std::vector<sweep_point> &points,

@@ -14,6 +14,8 @@ struct sweep_point {
     const bounce_kernel *kernel = nullptr;
     std::uint64_t nslabs = 0; // after the kernel's rounding
     std::uint32_t nareas = 0;
+    std::uint64_t start = 0;
+    std::uint64_t bytes = 0;
     bounce_stats stats = {};
 };
 

@@ -40,7 +40,8 @@ bounce_service::bounce_service(const sc_core::sc_module_name &name, const costs 
     uint32_t areas = bounce_swiotlb_nareas(bounce_replay_mem(replay));
     locks_ = std::make_unique<area_locks>(timing, areas);
     cache_ = std::make_unique<copy_cache>(timing.cache_bytes, pool.pool.nslabs);
-    area_bytes_ = std::max<uint64_t>(1, (pool.pool.nslabs << BOUNCE_SLOT_SHIFT) / locks_->size());
+    uint64_t bytes = pool.pool.nslabs * bounce_config_slot_size(&pool.pool);
+    area_bytes_ = std::max<uint64_t>(1, bytes / locks_->size());
 }
 
 template <class Hook> void bounce_service::forward(const bounce_event *event, const Hook &hook) {

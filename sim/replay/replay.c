@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bounce/replay.h"
 
+#include "throttle.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +29,8 @@ struct bounce_replay {
     uint32_t conversion_page_ns;
     uint64_t worker_due_ns; /* NEVER unless it is queued */
     bool as_recorded;
+    uint32_t segment_slots;
+    struct throttle *throttle; /* NULL: every event happens when it comes */
     struct bounce_stats stats; /* what the allocator does not count itself */
     double external_hiwater;
 };
@@ -52,8 +56,21 @@ enum bounce_status bounce_replay_create(const struct bounce_replay_config *confi
     replay->worker_delay_ns = config->worker_delay_ns;
     replay->conversion_page_ns = config->conversion_page_ns;
     replay->worker_due_ns = NEVER;
+    replay->segment_slots = bounce_config_segment_slots(&config->pool);
     if (hooks)
         replay->hooks = *hooks;
+    if (config->throttle) {
+        if (config->pool.device_nslabs)
+            status = bounce_refuse(error, BOUNCE_INVALID, 0,
+                                   "throttling with a pool for each device; one pool is modelled");
+        else
+            status = throttle_create(config->throttle, config->pool.nslabs, replay,
+                                     &replay->throttle, error);
+        if (status) {
+            bounce_replay_destroy(replay);
+            return status;
+        }
+    }
     *out = replay;
     return BOUNCE_OK;
 }
@@ -62,6 +79,7 @@ void bounce_replay_destroy(struct bounce_replay *replay)
 {
     if (!replay)
         return;
+    throttle_destroy(replay->throttle);
     bounce_swiotlb_destroy(replay->dma.mem);
     free(replay->entries);
     free(replay);
@@ -91,7 +109,7 @@ static void note_external(struct bounce_replay *replay)
 
     if (!free)
         return;
-    share = 1.0 - (double)(counts->free_segments * BOUNCE_SEGMENT_SLOTS) / (double)free;
+    share = 1.0 - (double)(counts->free_segments * replay->segment_slots) / (double)free;
     if (share > replay->external_hiwater)
         replay->external_hiwater = share;
 }
@@ -255,6 +273,14 @@ static void on_held(struct bounce_replay *replay, const struct bounce_device *de
                        &result);
 }
 
+bool replay_bounces(const struct bounce_replay *replay, const struct bounce_device *device,
+                    const struct bounce_event *event)
+{
+    /* The recorded kernel may have had reasons that the masks do not show. */
+    return event->recorded >= BOUNCE_RECORDED_ADDRESS ||
+           bounce_dma_must_bounce(&replay->dma, device, event->orig_addr, event->size);
+}
+
 static void on_map(struct bounce_replay *replay, const struct bounce_device *devices,
                    const struct bounce_event *event)
 {
@@ -282,9 +308,7 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         bounce = true;
         bounce_dma_alloc(&replay->dma, &request, &entry->mapping, &result);
     } else {
-        /* The recorded kernel may have had reasons that the masks do not show. */
-        bounce = event->recorded >= BOUNCE_RECORDED_ADDRESS ||
-                 bounce_dma_must_bounce(&replay->dma, device, event->orig_addr, event->size);
+        bounce = replay_bounces(replay, device, event);
         if (!(event->flags & BOUNCE_EVENT_PLACED) || !replay->as_recorded ||
             !bounce_dma_place(&replay->dma, &request, (enum bounce_dir)event->dir,
                               event->tlb_addr, true, &entry->mapping, &result))
@@ -336,9 +360,8 @@ static void on_sync(struct bounce_replay *replay, const struct bounce_device *de
                     event->size, event->kind == BOUNCE_EVENT_SYNC_FOR_CPU);
 }
 
-enum bounce_status bounce_replay_run(struct bounce_replay *replay,
-                                     const struct bounce_device *devices,
-                                     const struct bounce_event *events, size_t count)
+static enum bounce_status run(struct bounce_replay *replay, const struct bounce_device *devices,
+                              const struct bounce_event *events, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct bounce_event *event = &events[i];
@@ -387,6 +410,26 @@ enum bounce_status bounce_replay_run(struct bounce_replay *replay,
     return BOUNCE_OK;
 }
 
+enum bounce_status replay_apply(struct bounce_replay *replay, const struct bounce_device *devices,
+                                const struct bounce_event *event)
+{
+    return run(replay, devices, event, 1);
+}
+
+enum bounce_status bounce_replay_run(struct bounce_replay *replay,
+                                     const struct bounce_device *devices,
+                                     const struct bounce_event *events, size_t count)
+{
+    return replay->throttle ? throttle_run(replay->throttle, devices, events, count)
+                            : run(replay, devices, events, count);
+}
+
+enum bounce_status bounce_replay_finish(struct bounce_replay *replay,
+                                        const struct bounce_device *devices)
+{
+    return replay->throttle ? throttle_finish(replay->throttle, devices) : BOUNCE_OK;
+}
+
 const struct bounce_swiotlb *bounce_replay_mem(const struct bounce_replay *replay)
 {
     return replay->dma.mem;
@@ -423,4 +466,6 @@ void bounce_replay_stats(const struct bounce_replay *replay, struct bounce_stats
     stats->fragmentation_free_segments = counts->free_segments;
     stats->fragmentation_free_segments_min = counts->free_segments_min;
     stats->fragmentation_external_hiwater = replay->external_hiwater;
+    if (replay->throttle)
+        throttle_stats(replay->throttle, stats);
 }

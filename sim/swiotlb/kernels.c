@@ -61,6 +61,12 @@ bool bounce_kernel_is_proposed(const struct bounce_kernel *kernel)
     return kernel->factory && kernel == bounce_kernel_find(kernel->name);
 }
 
+uint32_t bounce_kernel_nareas(const struct bounce_kernel *kernel, uint32_t nareas)
+{
+    return kernel->factory == &factory_global || kernel->factory == &factory_size_classes ? 1
+                                                                                          : nareas;
+}
+
 bool bounce_kernel_takes_any_size(const struct bounce_kernel *kernel)
 {
     return kernel->policy == &policy_linux_6_12 || bounce_kernel_is_proposed(kernel);

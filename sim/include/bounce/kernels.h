@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 BOUNCE_BEGIN_DECLS
 
@@ -30,6 +31,9 @@ BOUNCE_API const struct bounce_kernel *bounce_kernel_find(const char *name);
 
 /* Whether the row is a policy that no kernel has: recordings are of another one, then. */
 BOUNCE_API bool bounce_kernel_is_proposed(const struct bounce_kernel *kernel);
+
+/* Areas that it makes of `nareas` asked for: one where it has no areas. */
+BOUNCE_API uint32_t bounce_kernel_nareas(const struct bounce_kernel *kernel, uint32_t nareas);
 
 /* Whether it takes other slot and slot-set sizes than Linux's (bounce_swiotlb_config). */
 BOUNCE_API bool bounce_kernel_takes_any_size(const struct bounce_kernel *kernel);

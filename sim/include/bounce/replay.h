@@ -13,6 +13,16 @@ BOUNCE_BEGIN_DECLS
 
 struct bounce_replay;
 
+/* Maps of devices that may wait do so while much of the pool is in use (Michael Kelley's proposal
+ * of 2024-08-22): one after the other above high_percent of the slots, and on down to low_percent.
+ */
+struct bounce_throttle_config {
+    uint32_t high_percent;      /* 0..100; proposed: 70 */
+    uint32_t low_percent;       /* 0..high_percent; proposed: 65 */
+    const char *const *devices; /* names of those that may wait, copied; none: all */
+    size_t ndevices;
+};
+
 struct bounce_replay_config {
     struct bounce_swiotlb_config pool;
     bool force;
@@ -21,6 +31,9 @@ struct bounce_replay_config {
     uint64_t worker_delay_ns; /* growing kernels: from the failure that queues the worker to the
                                  pool it adds; streams of allocator calls say themselves when */
     uint32_t conversion_page_ns; /* encrypted guests: bounce_guest_conversion_ns() */
+    /* NULL: no map waits. Not with a pool for each device. Times of events that were put off are
+     * later than recorded, and never earlier than those before them. */
+    const struct bounce_throttle_config *throttle;
 };
 
 /* What an engine reports as it goes; each may be NULL. The pointers are valid during the call. */
@@ -55,6 +68,11 @@ BOUNCE_API void bounce_replay_destroy(struct bounce_replay *replay);
 BOUNCE_API enum bounce_status bounce_replay_run(struct bounce_replay *replay,
                                                 const struct bounce_device *devices,
                                                 const struct bounce_event *events, size_t count);
+
+/* After the last event: what throttling has put off happens. Without throttling it does nothing.
+ * BOUNCE_NO_MEMORY. */
+BOUNCE_API enum bounce_status bounce_replay_finish(struct bounce_replay *replay,
+                                                   const struct bounce_device *devices);
 
 BOUNCE_API const struct bounce_swiotlb *bounce_replay_mem(const struct bounce_replay *replay);
 

@@ -57,6 +57,13 @@ BOUNCE_BEGIN_DECLS
     X(fragmentation, internal_bytes_hiwater, PEAK, NO, "bytes", "most bytes of used slots that no mapping asked for: rounding to slots, offsets, padding") \
     X(fragmentation, free_segments_min, LEVEL, NO, "slot sets", "fewest wholly free slot sets at any time; each serves one 256 KiB mapping") \
     X(fragmentation, free_segments, LEVEL, NO, "slot sets", "wholly free slot sets at the end") \
+    X(throttle, above_high, COUNT, NO, "maps", "maps that needed the semaphore: more than the high mark was in use") \
+    X(throttle, above_low, COUNT, NO, "maps", "maps that needed it between the marks: another had it") \
+    X(throttle, waited, COUNT, UP, "maps", "of both, maps that had to wait for it") \
+    X(throttle, waiting_hiwater, PEAK, UP, "maps", "most maps that waited at a time") \
+    X(throttle, wait_ns, COUNT, UP, "ns", "waited by all maps together, in the trace's time") \
+    X(throttle, wait_ns_max, PEAK, UP, "ns", "waited by one map, at most") \
+    X(throttle, never, LEVEL, UP, "maps", "maps that would wait for ever: nothing in the trace unmaps the buffer before them") \
     X(recorded, maps_compared, COUNT, NO, "maps", "maps whose outcome the trace tells") \
     X(recorded, addresses_equal, COUNT, DOWN, "maps", "of these, same address or same failure in the replay; entries of failed lists, of which the trace tells no address, contradict nothing") \
     X(recorded, full_recorded, COUNT, NO, "maps", "maps that failed in the recording") \
