@@ -38,7 +38,7 @@ struct cut cut_request(const struct bounce_event *issue, const struct bounce_dev
 
         if (pieces < told)
             pieces = told;
-        cut.unit = issue->size >= pieces * PAGE_SIZE ? PAGE_SIZE : SECTOR;
+        cut.unit = divided_up(issue->size, PAGE_SIZE) >= pieces ? PAGE_SIZE : SECTOR;
         units = divided_up(issue->size, cut.unit);
         cut.units_each = units / pieces;
         cut.one_more = (uint32_t)(units % pieces);

@@ -116,20 +116,6 @@ static bool new_piece(struct bounce_requests *r, uint32_t *piece)
 
 /* ---- events ---- */
 
-static void free_pieces(struct bounce_requests *r, struct request *request)
-{
-    r->counts.outstanding -= request->first != NO_PIECE;
-    while (request->first != NO_PIECE) {
-        struct piece *piece = &r->pieces[request->first];
-        uint32_t next = piece->next;
-
-        piece->next = r->free_piece;
-        r->free_piece = request->first;
-        r->live_pieces--;
-        request->first = next;
-    }
-}
-
 /* One unmap of the request; false when there are none left. */
 static bool end_piece(struct bounce_requests *r, struct request *request, uint64_t time_ns,
                       struct bounce_event *out)
@@ -156,6 +142,14 @@ static bool end_piece(struct bounce_requests *r, struct request *request, uint64
     r->live_pieces--;
     r->counts.outstanding -= request->first == NO_PIECE;
     return true;
+}
+
+/* The same of the request behind an event's handle. */
+static bool end_recorded(struct bounce_requests *r, const struct bounce_event *event,
+                         struct bounce_event *out)
+{
+    return !r->config.assume_service && event->handle < r->requests_room &&
+           end_piece(r, &r->requests[event->handle], event->time_ns, out);
 }
 
 /* Unmaps of requests whose assumed time is up. */
@@ -205,7 +199,6 @@ static bool begin_issue(struct bounce_requests *r, const struct bounce_device *d
         return false;
     }
     request = &r->requests[at];
-    free_pieces(r, request); /* a reader would have ended it */
     *request = (struct request){
         .due_ns = event->time_ns + r->config.service_ns,
         .first = NO_PIECE,
@@ -309,13 +302,16 @@ enum bounce_status bounce_requests_next(struct bounce_requests *r,
             break;
         switch ((enum bounce_event_kind)event->kind) {
         case BOUNCE_EVENT_ISSUE:
+            if (end_recorded(r, event, &out[n])) { /* the handle again: it has ended unseen */
+                n++;
+                break;
+            }
             if (!begin_issue(r, devices, event))
                 return BOUNCE_NO_MEMORY;
             done += !r->issuing;
             break;
         case BOUNCE_EVENT_COMPLETE:
-            if (!r->config.assume_service && event->handle < r->requests_room &&
-                end_piece(r, &r->requests[event->handle], event->time_ns, &out[n]))
+            if (end_recorded(r, event, &out[n]))
                 n++; /* and once more, until all its pieces have ended */
             else
                 done++;

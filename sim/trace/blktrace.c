@@ -74,7 +74,7 @@ static void close_blktrace(struct bounce_trace *trace)
 static uint16_t device_of(struct bounce_trace *trace, uint32_t device)
 {
     char name[24];
-    int length = snprintf(name, sizeof(name), "%u,%u", device >> 20, device & 0xfffff);
+    int length = snprintf(name, sizeof(name), "%u:%u", device >> 20, device & 0xfffff);
     uint16_t index = trace_device(trace, name, (size_t)length);
 
     return index == UINT16_MAX && trace->ndevices == DEVICES_MAX ? DEVICES_MAX - 1 : index;

@@ -86,6 +86,15 @@ def usbpcap(endpoint, size, data):
     return head + frame(size if data else 0)
 
 
+def usbmon(order, event, tag, endpoint, size, data):
+    """Of `tcpdump -i usbmonN`: S when submitted, C when given back."""
+    head = struct.pack(
+        order + "QcBBBHBBqiiII", tag, event, 3, endpoint, 4, 2, 0x2D, 0 if data else 0x3C, 1, 2,
+        -115, size, len(data),
+    )  # fmt: skip
+    return head + bytes(24) + data
+
+
 def block(order, kind, body):
     body += bytes(-len(body) % 4)
     length = len(body) + 12
@@ -110,6 +119,12 @@ def fixtures():
         (7, 0, usbpcap(0x02, 31, True), 0), (7, 10, usbpcap(0x81, 0, False), 0),
         (7, 20, usbpcap(0x81, 4096, True), 0),
     ]  # fmt: skip
+    monitored = [
+        (9, 0, usbmon("<", b"S", 0xFFFF888001234500, 0x02, 31, frame(31)), 0),
+        (9, 10, usbmon("<", b"C", 0xFFFF888001234500, 0x02, 31, b""), 0),
+        (9, 20, usbmon("<", b"S", 0xFFFF888001234500, 0x81, 65536, b""), 0),
+        (9, 30, usbmon("<", b"C", 0xFFFF888001234500, 0x81, 512, frame(512)), 0),
+    ]
     return {
         "le.blktrace": blktrace("<"),
         "be.blktrace": blktrace(">"),
@@ -121,6 +136,7 @@ def fixtures():
         "sll.pcap": pcap("<", 113, [(1, 0, sll(True, 100), 0), (1, 5, sll(False, 200), 0)]),
         "sll2.pcap": pcap("<", 276, [(1, 0, sll2(True, 100), 0), (1, 5, sll2(False, 200), 65232)]),
         "usb.pcap": pcap("<", 249, transfers),
+        "usbmon.pcap": pcap("<", 220, monitored),
         "le.pcapng": pcapng("<"),
         "be.pcapng": pcapng(">"),
     }
