@@ -29,8 +29,7 @@ grid read_grid(const po::variables_map &values, const simulation_options &option
     grid g;
     g.sizes = parse_list(values["sizes"].as<std::string>(), "--sizes", true, BOUNCE_MAX_NSLABS);
     if (values.count("areas"))
-        g.areas =
-            parse_list(values["areas"].as<std::string>(), "--areas", false, BOUNCE_MAX_CPUS);
+        g.areas = parse_list(values["areas"].as<std::string>(), "--areas", false, BOUNCE_MAX_CPUS);
     if (!values.count("kernels")) {
         g.kernels = {options.kernel};
         return g;
@@ -88,13 +87,12 @@ void print_table(const std::vector<sweep_point> &points) {
     };
     for (std::size_t i = 0; i < points.size(); i++) {
         const sweep_point &p = points[i];
-        bool first = i == 0 || points[i - 1].kernel != p.kernel ||
-                     points[i - 1].nareas != p.nareas;
+        bool first = i == 0 || points[i - 1].kernel != p.kernel || points[i - 1].nareas != p.nareas;
         bool last = i + 1 == points.size() || points[i + 1].kernel != p.kernel ||
                     points[i + 1].nareas != p.nareas;
         if (first)
-            std::cout << p.kernel->name << ", " << p.nareas << " area"
-                      << (p.nareas == 1 ? "" : "s") << "\n"
+            std::cout << p.kernel->name << ", " << p.nareas << " area" << (p.nareas == 1 ? "" : "s")
+                      << "\n"
                       << cell("slots", 10) << cell("memory", 10) << cell("high-water", 12)
                       << cell("failed", 10) << "  causes\n";
         std::cout << cell(with_commas(p.nslabs), 10) << cell(bytes_text(p.bytes), 10)
@@ -109,8 +107,7 @@ void print_table(const std::vector<sweep_point> &points) {
 json::object sweep_json(const trace_session &session, const std::vector<sweep_point> &points) {
     json::array rows;
     for (const sweep_point &p : points) {
-        json::object row{
-            {"kernel", p.kernel->name}, {"nslabs", p.nslabs}, {"nareas", p.nareas}};
+        json::object row{{"kernel", p.kernel->name}, {"nslabs", p.nslabs}, {"nareas", p.nareas}};
         for (auto &item : stats_json(p.stats))
             if (item.key() != "recorded")
                 row[item.key()] = std::move(item.value());

@@ -81,8 +81,9 @@ models::costs read_costs(const engine_options &options) {
         std::size_t at = text.find('=');
         const models::cost_info *info = models::find_cost(text.substr(0, at));
         if (!info || !info->value)
-            throw refused_error("--cost " + text + ": KEY=NUMBER was expected, keys as `bouncesim "
-                                                   "list costs` shows them");
+            throw refused_error("--cost " + text +
+                                ": KEY=NUMBER was expected, keys as `bouncesim "
+                                "list costs` shows them");
         std::uint64_t value = 0;
         const char *end = text.data() + text.size();
         auto parsed = std::from_chars(text.data() + std::min(at + 1, text.size()), end, value);
@@ -100,13 +101,12 @@ std::string timing_summary(const models::timing_stats &t, const bounce_stats &st
     if (!stats.events_maps)
         return "";
     return "Simulated time: a map took " + ns(t.map_p50_ns) + " in the middle, " +
-           ns(t.map_p99_ns) + " at the 99th percentile, " + ns(t.map_max_ns) + " at most; copying " +
-           ns(t.copy_ns) + " and waiting for locks " + ns(t.lock_wait_ns) + " of " +
-           ns(t.cpu_busy_ns) + " CPU time.\n";
+           ns(t.map_p99_ns) + " at the 99th percentile, " + ns(t.map_max_ns) +
+           " at most; copying " + ns(t.copy_ns) + " and waiting for locks " + ns(t.lock_wait_ns) +
+           " of " + ns(t.cpu_busy_ns) + " CPU time.\n";
 }
 
-engine_result run_systemc(trace_session &session, const engine_options &options,
-                          recorders &rows) {
+engine_result run_systemc(trace_session &session, const engine_options &options, recorders &rows) {
     bounce_replay_hooks hooks = rows.hooks();
     models::engine_config config;
     config.replay = session.config().replay;

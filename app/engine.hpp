@@ -8,9 +8,9 @@
 
 #include "bounce/stats.h"
 
-#include <string>
-
 #include <boost/json.hpp>
+
+#include <string>
 
 namespace bouncesim {
 

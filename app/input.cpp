@@ -3,21 +3,20 @@
 
 #include "errors.hpp"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <stdexcept>
-
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <boost/iostreams/chain.hpp>
 #include <boost/iostreams/filter/gzip.hpp>
 #include <boost/iostreams/filter/lzma.hpp>
 #include <boost/iostreams/filter/zstd.hpp>
 #include <boost/iostreams/filtering_streambuf.hpp>
 #include <boost/iostreams/operations.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <stdexcept>
+#include <unistd.h>
 
 namespace bouncesim {
 namespace io = boost::iostreams;
@@ -121,8 +120,8 @@ struct trace_input::part {
     std::size_t read(char *buffer, std::size_t capacity) {
         if (!compression)
             return raw.read(buffer, capacity);
-        return static_cast<std::size_t>(
-            std::max<std::streamsize>(0, unpack.sgetn(buffer, static_cast<std::streamsize>(capacity))));
+        return static_cast<std::size_t>(std::max<std::streamsize>(
+            0, unpack.sgetn(buffer, static_cast<std::streamsize>(capacity))));
     }
 };
 
@@ -152,8 +151,8 @@ std::size_t trace_input::read_some(char *buffer, std::size_t capacity) {
     return 0;
 }
 
-bounce_status trace_input::read(void *context, void *buffer, std::size_t capacity,
-                                std::size_t *got, bounce_error *error) {
+bounce_status trace_input::read(void *context, void *buffer, std::size_t capacity, std::size_t *got,
+                                bounce_error *error) {
     auto *self = static_cast<trace_input *>(context);
     try {
         *got = self->read_some(static_cast<char *>(buffer), capacity);

@@ -28,7 +28,7 @@ class trace_input {
     // Whether the same bytes can be read again: regular files only.
     bool rewindable() const;
 
-    std::uint64_t bytes_read() const; // of the files, before decompression
+    std::uint64_t bytes_read() const;  // of the files, before decompression
     std::uint64_t bytes_total() const; // 0 when unknown
 
   private:

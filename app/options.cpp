@@ -87,8 +87,8 @@ void read_machine(const po::variables_map &values, simulation_options &options) 
                                          {{"none", BOUNCE_GUEST_NONE},
                                           {"sev-snp", BOUNCE_GUEST_SEV_SNP},
                                           {"tdx", BOUNCE_GUEST_TDX}});
-    machine.arch = one_of<bounce_arch>(
-        values, "arch", {{"x86", BOUNCE_ARCH_X86}, {"arm64", BOUNCE_ARCH_ARM64}});
+    machine.arch = one_of<bounce_arch>(values, "arch",
+                                       {{"x86", BOUNCE_ARCH_X86}, {"arm64", BOUNCE_ARCH_ARM64}});
     bool by_rule = machine.guest != BOUNCE_GUEST_NONE || machine.arch == BOUNCE_ARCH_ARM64;
     if (by_rule && !machine.memory)
         throw refused_error("--coco and --arch arm64 need --memory SIZE: the pool follows from it");
@@ -134,13 +134,13 @@ bool parse_options(const arguments &args, const char *usage, const po::options_d
     all.add(visible).add_options()(positional, po::value<std::vector<std::string>>());
     places.add(positional, max_positional);
     try {
-        po::store(po::command_line_parser(args)
-                      .options(all)
-                      .positional(places)
-                      .style(po::command_line_style::unix_style &
-                             ~po::command_line_style::allow_guessing)
-                      .run(),
-                  values);
+        po::store(
+            po::command_line_parser(args)
+                .options(all)
+                .positional(places)
+                .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
+                .run(),
+            values);
         po::notify(values);
     } catch (const po::error &e) {
         throw refused_error(std::string(e.what()) + "; `bouncesim " +
@@ -174,15 +174,16 @@ po::options_description simulation_option_table() {
         "growing kernels: microseconds until the queued worker has added a pool (default 100)");
     add("fragmentation", po::value<double>()->value_name("0..1"),
         "growing kernels: share of the page orders, from the largest down, that fail");
-    add("pool-start", po::value<std::string>()->value_name("HEX"),
-        "physical address of the pool");
+    add("pool-start", po::value<std::string>()->value_name("HEX"), "physical address of the pool");
     add_pool_options(table);
     add("device", po::value<std::vector<std::string>>()->value_name("NAME:KEY=HEX[,...]"),
         "dma_mask, seg_boundary, min_align_mask of a device (NAME * for all)");
     add("format", po::value<std::string>()->default_value("auto"),
         "format of the traces (`bouncesim list formats`)");
-    add("order", po::value<std::string>()->value_name("reconstructed|recorded")
-                     ->default_value("reconstructed"),
+    add("order",
+        po::value<std::string>()
+            ->value_name("reconstructed|recorded")
+            ->default_value("reconstructed"),
         "of maps and frees: found from the recorded addresses, or as the text has it");
     add("service-time", po::value<std::uint64_t>()->value_name("US"),
         "traces of requests: microseconds from issue to completion, in place of the recorded "
@@ -256,7 +257,8 @@ std::vector<std::uint64_t> parse_list(const std::string &text, const char *optio
         std::string whole = item;
         unsigned shift = 0;
         if (as_slots && !item.empty()) {
-            std::size_t unit = std::string("KMG").find(static_cast<char>(std::toupper(item.back())));
+            std::size_t unit =
+                std::string("KMG").find(static_cast<char>(std::toupper(item.back())));
             if (unit != std::string::npos) {
                 shift = 10 * static_cast<unsigned>(unit + 1);
                 item.pop_back();
@@ -264,7 +266,8 @@ std::vector<std::uint64_t> parse_list(const std::string &text, const char *optio
         }
         std::uint64_t value = 0;
         auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), value);
-        if (error != std::errc() || end != item.data() + item.size() || value > (most << 11) >> shift)
+        if (error != std::errc() || end != item.data() + item.size() ||
+            value > (most << 11) >> shift)
             throw refuse(whole);
         if (shift)
             value = (value << shift) >> BOUNCE_SLOT_SHIFT;

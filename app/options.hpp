@@ -33,7 +33,7 @@ struct simulation_options {
     std::uint64_t start = 0;         // 0: from the trace
     bounce_machine machine = {};     // as far as --memory, --coco, --arch, --low-memory say
     std::uint64_t worker_delay_ns = 100000;
-    std::uint32_t lost_orders = 0; // --fragmentation
+    std::uint32_t lost_orders = 0;           // --fragmentation
     std::optional<std::uint64_t> service_ns; // --service-time
     pool_options pool;
     std::vector<device_setting> devices;

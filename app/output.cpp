@@ -8,7 +8,6 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
-
 #include <unistd.h>
 
 namespace bouncesim {
@@ -32,7 +31,8 @@ output_file::output_file(std::string path) : path_(std::move(path)) {
     std::error_code ignored;
     if (std::filesystem::is_directory(path_, ignored))
         throw run_error(path_ + ": is a directory; name a file");
-    // A device or a pipe (/dev/null, /dev/stdout) is written in place: it has no name to keep clean.
+    // A device or a pipe (/dev/null, /dev/stdout) is written in place: it has no name to keep
+    // clean.
     if (std::filesystem::exists(path_, ignored) &&
         !std::filesystem::is_regular_file(path_, ignored)) {
         stream_ = std::fopen(path_.c_str(), "w");

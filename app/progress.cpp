@@ -4,7 +4,6 @@
 #include "text.hpp"
 
 #include <cstdio>
-
 #include <unistd.h>
 
 namespace bouncesim {
@@ -32,9 +31,9 @@ void progress_line::update() {
     double seconds = duration<double>(now - begun_).count();
     std::uint64_t records = session_.counts().records;
     double share = session_.progress();
-    std::string line = with_commas(records) + " records, " +
-                       with_commas(static_cast<std::uint64_t>(static_cast<double>(records) / seconds)) +
-                       "/s";
+    std::string line =
+        with_commas(records) + " records, " +
+        with_commas(static_cast<std::uint64_t>(static_cast<double>(records) / seconds)) + "/s";
     if (share > 0 && share <= 1) {
         std::string bar(static_cast<std::size_t>(share * 30), '#');
         bar.resize(30, '.');

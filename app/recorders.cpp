@@ -35,8 +35,7 @@ void add_text(std::string &row, const char *text) {
 } // namespace
 
 recorders::recorders(const names &wanted, const bounce_replay_config &config)
-    : nslabs_(config.pool.nslabs), timeline_(nullptr, bounce_timeline_destroy),
-      exposure_(nullptr, bounce_exposure_destroy) {
+    : timeline_(nullptr, bounce_timeline_destroy), exposure_(nullptr, bounce_exposure_destroy) {
     if (!wanted.mappings.empty()) {
         mappings_.emplace(wanted.mappings);
         rows_ = "id,time_ns,cpu,device,orig_addr,size,dir,tlb_addr,slots,probes,locks,outcome\n";
@@ -48,8 +47,8 @@ recorders::recorders(const names &wanted, const bounce_replay_config &config)
     }
     if (!wanted.timeline.empty()) {
         timeline_file_.emplace(wanted.timeline);
-        timeline_.reset(bounce_timeline_create(timeline_rows,
-                                               config.pool.nslabs ? config.pool.nareas : 0));
+        timeline_.reset(
+            bounce_timeline_create(timeline_rows, config.pool.nslabs ? config.pool.nareas : 0));
         if (!timeline_)
             throw std::bad_alloc();
     }
@@ -201,7 +200,8 @@ void recorders::write_timeline() {
     out += '\n';
     const std::uint32_t *areas = nullptr;
     for (std::size_t i = 0;
-         const bounce_timeline_row *row = bounce_timeline_get_row(timeline_.get(), i, &areas); i++) {
+         const bounce_timeline_row *row = bounce_timeline_get_row(timeline_.get(), i, &areas);
+         i++) {
         for (std::uint64_t value : {row->time_ns, row->used, row->used_max, row->used_hiwater,
                                     row->nslabs, row->transient_nslabs, row->free_segments_min}) {
             add_number(out, value);
@@ -232,8 +232,7 @@ void recorders::finish() {
 }
 
 void recorders::commit() {
-    for (std::optional<output_file> *file :
-         {&mappings_, &fulls_, &timeline_file_, &exposure_file_})
+    for (std::optional<output_file> *file : {&mappings_, &fulls_, &timeline_file_, &exposure_file_})
         if (*file)
             (*file)->commit();
 }

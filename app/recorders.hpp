@@ -55,7 +55,6 @@ class recorders {
 
     const bounce_device *devices_ = nullptr;
     std::size_t ndevices_ = 0;
-    std::uint64_t nslabs_;
     std::optional<output_file> mappings_, fulls_, timeline_file_, exposure_file_;
     std::string rows_; // mappings not yet written
     std::unique_ptr<bounce_timeline, void (*)(bounce_timeline *)> timeline_;

@@ -119,21 +119,21 @@ json::object trace_json(const trace_session &session) {
     for (const std::string &path : session.options().traces)
         files.emplace_back(path);
     json::object trace{{"files", files},
-                        {"format", session.format().name},
-                        {"records", c.records},
-                        {"skipped", skipped},
-                        {"unmatched_unmaps", c.unmatched_unmaps},
-                        {"unmatched_syncs", c.unmatched_syncs},
-                        {"implied_unmaps", c.implied_unmaps},
-                        {"lost_events", c.lost_events},
-                        {"failed_lists", c.failed_lists},
-                        {"truncated_lists", c.truncated_lists},
-                        {"time_steps_back", c.time_steps_back},
-                        {"first_ns", c.first_ns},
-                        {"span_ns", c.span_ns},
-                        {"late_records", c.late_records},
-                        {"timed", session.timed()},
-                        {"level", requests ? "requests" : "mappings"}};
+                       {"format", session.format().name},
+                       {"records", c.records},
+                       {"skipped", skipped},
+                       {"unmatched_unmaps", c.unmatched_unmaps},
+                       {"unmatched_syncs", c.unmatched_syncs},
+                       {"implied_unmaps", c.implied_unmaps},
+                       {"lost_events", c.lost_events},
+                       {"failed_lists", c.failed_lists},
+                       {"truncated_lists", c.truncated_lists},
+                       {"time_steps_back", c.time_steps_back},
+                       {"first_ns", c.first_ns},
+                       {"span_ns", c.span_ns},
+                       {"late_records", c.late_records},
+                       {"timed", session.timed()},
+                       {"level", requests ? "requests" : "mappings"}};
     if (requests)
         trace["requests"] = requests_json(session);
     return trace;

@@ -7,9 +7,9 @@
 #include "bounce/exposure.h"
 #include "bounce/stats.h"
 
-#include <ostream>
-
 #include <boost/json.hpp>
+
+#include <ostream>
 
 namespace bouncesim {
 

@@ -261,6 +261,10 @@ void trace_session::describe_inference(bool explained) {
             say("recorded pool: " + pool + ", in use when the recording began: explains " +
                 with_commas(recorded.explained) + " of the first " + with_commas(recorded.tried) +
                 " outcomes");
+        else if (recorded.grew)
+            say("recorded pool: " + pool +
+                " to begin with: addresses lie elsewhere too, so it "
+                "grew (--kernel linux-6.12-dynamic replays that)");
         else if (explained)
             say("recorded pool: " + pool + ": explains " + with_commas(recorded.explained) +
                 " of the first " + with_commas(recorded.tried) + " addresses" +
@@ -428,7 +432,7 @@ bool trace_session::contradicted() const {
             return true;
     std::uint64_t low = 0, high = 0;
     const bounce_inference &recorded = config_.recorded;
-    return bounce_evidence_range(evidence_.get(), &low, &high) &&
+    return !recorded.grew && bounce_evidence_range(evidence_.get(), &low, &high) &&
            (low < recorded.start || high > recorded.start + (recorded.nslabs << BOUNCE_SLOT_SHIFT));
 }
 

@@ -22,12 +22,12 @@ namespace bouncesim {
 // The configuration as used, and where it comes from.
 struct resolved_config {
     bounce_replay_config replay = {};
-    bool no_pool = false;        // swiotlb=noforce
-    bool as_recorded = false;    // the pool is the recorded one
-    bool requests = false;       // the trace has requests: mappings are made of them
-    bool assumed_service = false;     // and no completions
-    std::uint64_t service_ns = 0;     // from issue to completion then
-    bounce_inference recorded = {}; // what the trace tells of its own machine
+    bool no_pool = false;              // swiotlb=noforce
+    bool as_recorded = false;          // the pool is the recorded one
+    bool requests = false;             // the trace has requests: mappings are made of them
+    bool assumed_service = false;      // and no completions
+    std::uint64_t service_ns = 0;      // from issue to completion then
+    bounce_inference recorded = {};    // what the trace tells of its own machine
     std::vector<std::string> inferred; // one line each, for people
 };
 

@@ -18,18 +18,23 @@ struct cause_row {
 
 std::vector<cause_row> causes_by_count(const bounce_stats &s) {
     std::vector<cause_row> rows = {
-        {"no_pool", s.full_by_cause_no_pool, "there is no pool: look for noforce or iommu= options"},
+        {"no_pool", s.full_by_cause_no_pool,
+         "there is no pool: look for noforce or iommu= options"},
         {"oversize", s.full_by_cause_oversize,
-         "no pool size helps: the driver must map smaller pieces (at most 256 KiB, offset included)"},
-        {"exhausted", s.full_by_cause_exhausted, "a larger pool helps: `bouncesim sweep` shows how large"},
+         "no pool size helps: the driver must map smaller pieces (at most 256 KiB, offset "
+         "included)"},
+        {"exhausted", s.full_by_cause_exhausted,
+         "a larger pool helps: `bouncesim sweep` shows how large"},
         {"area_limited", s.full_by_cause_area_limited,
          "room was left in other areas: fewer areas or a larger pool help"},
         {"fragmented", s.full_by_cause_fragmented,
          "room was left, but in pieces: a larger pool or smaller mappings help"},
         {"alignment", s.full_by_cause_alignment,
-         "room was left, but none aligned as asked: min_align_mask, granule or seg_boundary limit it"},
+         "room was left, but none aligned as asked: min_align_mask, granule or seg_boundary limit "
+         "it"},
         {"atomic_pool", s.full_by_cause_atomic_pool,
-         "the atomic pool behind transient buffers was empty: coherent_pool= or a larger first pool"},
+         "the atomic pool behind transient buffers was empty: coherent_pool= or a larger first "
+         "pool"},
     };
     std::stable_sort(rows.begin(), rows.end(),
                      [](const cause_row &a, const cause_row &b) { return a.count > b.count; });
@@ -75,14 +80,12 @@ std::string exposure_text(const bounce_exposure_row &e) {
                              " maps"
                        : std::string("nothing");
     };
-    std::string zeroed = e.untrusted_zeroed_bytes
-                             ? " (" + bytes_text(e.untrusted_zeroed_bytes) + " zeroed)"
-                             : "";
+    std::string zeroed =
+        e.untrusted_zeroed_bytes ? " (" + bytes_text(e.untrusted_zeroed_bytes) + " zeroed)" : "";
     return "direct " +
            in_maps(e.direct_exposed_mappings, bytes_text(e.direct_stale_bytes) + " stale") +
            "; through IOMMU granules " +
-           in_maps(e.untrusted_exposed_mappings, bytes_text(e.untrusted_stale_bytes) +
-                                                     " stale, " +
+           in_maps(e.untrusted_exposed_mappings, bytes_text(e.untrusted_stale_bytes) + " stale, " +
                                                      bytes_text(e.untrusted_live_bytes) + " live") +
            zeroed;
 }
@@ -182,9 +185,9 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
         s.events_full ? with_commas(s.events_full) + " of " + with_commas(s.events_maps) +
                             " maps: " + causes_text(s)
                       : "none in " + with_commas(s.events_maps) + " maps" +
-                            (s.events_direct_maps
-                                 ? " (" + with_commas(s.events_direct_maps) + " more did not bounce)"
-                                 : ""));
+                            (s.events_direct_maps ? " (" + with_commas(s.events_direct_maps) +
+                                                        " more did not bounce)"
+                                                  : ""));
     row(out, "fragmentation",
         "at most " + bytes_text(s.fragmentation_internal_bytes_hiwater) +
             " lost to rounding; at least " + with_commas(s.fragmentation_free_segments_min) +
@@ -196,11 +199,10 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
             bytes_text(s.copy_bytes_from_device) + " back, " + with_commas(s.copy_calls) +
             " copies");
     row(out, "search",
-        s.events_maps ? fixed(static_cast<double>(s.search_probes) /
-                                  static_cast<double>(s.events_maps),
-                              2) +
-                            " slots looked at a map, at most " + with_commas(s.search_probes_max)
-                      : std::string("-"));
+        s.events_maps
+            ? fixed(static_cast<double>(s.search_probes) / static_cast<double>(s.events_maps), 2) +
+                  " slots looked at a map, at most " + with_commas(s.search_probes_max)
+            : std::string("-"));
     if (config.throttle)
         row(out, "throttling", throttle_text(s));
     if (s.conversion_bytes)

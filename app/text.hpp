@@ -7,10 +7,10 @@
 
 namespace bouncesim {
 
-std::string with_commas(std::uint64_t value);  // 29,776
-std::string hex(std::uint64_t value);          // 7af80000
-std::string bytes_text(std::uint64_t bytes);   // "4 MiB", "18.2 MiB", "512 KiB"
-std::string time_text(std::uint64_t ns);       // "25.3 s", "1.2 ms"
+std::string with_commas(std::uint64_t value);   // 29,776
+std::string hex(std::uint64_t value);           // 7af80000
+std::string bytes_text(std::uint64_t bytes);    // "4 MiB", "18.2 MiB", "512 KiB"
+std::string time_text(std::uint64_t ns);        // "25.3 s", "1.2 ms"
 std::string percent(double part, double whole); // "12.8 %", "-" of nothing
 std::string fixed(double value, int digits);
 

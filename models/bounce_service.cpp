@@ -93,9 +93,8 @@ void bounce_service::on_taken(void *context, const bounce_event *event,
 
 void bounce_service::on_freed(void *context, const bounce_mapping *mapping) {
     auto &self = *static_cast<bounce_service *>(context);
-    self.forward(&self.current_->event, [&](const bounce_event *) {
-        self.hooks_.freed(self.hooks_.context, mapping);
-    });
+    self.forward(&self.current_->event,
+                 [&](const bounce_event *) { self.hooks_.freed(self.hooks_.context, mapping); });
 }
 
 const bounce_mapping *bounce_service::mapping(uint32_t handle) const {

@@ -28,10 +28,9 @@ bool bounce_dma_must_bounce(const struct bounce_dma *dma, const struct bounce_de
     return dma->force || dma->allocator_calls || !reaches(device, orig_addr, size);
 }
 
-enum bounce_outcome bounce_dma_map(struct bounce_dma *dma,
-                                   const struct bounce_map_request *request, enum bounce_dir dir,
-                                   bool must_bounce, struct bounce_mapping *mapping,
-                                   struct bounce_map_result *result)
+enum bounce_outcome bounce_dma_map(struct bounce_dma *dma, const struct bounce_map_request *request,
+                                   enum bounce_dir dir, bool must_bounce,
+                                   struct bounce_mapping *mapping, struct bounce_map_result *result)
 {
     struct bounce_mapping made = {
         .orig_addr = request->orig_addr, .size = request->size, .dir = (uint8_t)dir};
@@ -123,8 +122,9 @@ struct bounce_copy bounce_dma_sync(struct bounce_dma *dma, const struct bounce_d
                                    uint64_t size, bool for_cpu)
 {
     struct bounce_copy copy = {0, 0};
-    bool wanted = for_cpu ? copies_back((enum bounce_dir)mapping->dir)
-                          : mapping->dir == BOUNCE_TO_DEVICE || mapping->dir == BOUNCE_BIDIRECTIONAL;
+    bool wanted = for_cpu
+                      ? copies_back((enum bounce_dir)mapping->dir)
+                      : mapping->dir == BOUNCE_TO_DEVICE || mapping->dir == BOUNCE_BIDIRECTIONAL;
 
     if (mapping->state != BOUNCE_BOUNCED || !wanted)
         return copy;

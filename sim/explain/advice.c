@@ -11,7 +11,8 @@
 /* More than 4 GiB cannot lie below 4 GiB, where the default pool has to be. */
 #define LARGEST_POOL_BYTES (UINT64_C(1) << 32)
 
-void advice_why(struct advising *a, const char *format, ...) {
+void advice_why(struct advising *a, const char *format, ...)
+{
     char *to = a->advice->why + a->why_length;
     size_t room = sizeof a->advice->why - a->why_length;
     if (a->why_length && room > 2) {
@@ -27,7 +28,8 @@ void advice_why(struct advising *a, const char *format, ...) {
         a->why_length += (size_t)n < room ? (size_t)n : room - 1;
 }
 
-void advice_help(struct advising *a, const char *format, ...) {
+void advice_help(struct advising *a, const char *format, ...)
+{
     if (a->advice->helps_count == BOUNCE_ADVICE_ITEMS)
         return;
     char *to = a->advice->helps[a->advice->helps_count++];
@@ -37,7 +39,8 @@ void advice_help(struct advising *a, const char *format, ...) {
     va_end(list);
 }
 
-void advice_no_help(struct advising *a, const char *format, ...) {
+void advice_no_help(struct advising *a, const char *format, ...)
+{
     if (a->advice->no_help_count == BOUNCE_ADVICE_ITEMS)
         return;
     char *to = a->advice->no_help[a->advice->no_help_count++];
@@ -47,12 +50,14 @@ void advice_no_help(struct advising *a, const char *format, ...) {
     va_end(list);
 }
 
-void advice_may_be(struct advising *a, const char *name) {
+void advice_may_be(struct advising *a, const char *name)
+{
     if (a->advice->may_be_count < BOUNCE_ADVICE_ITEMS)
         a->advice->may_be[a->advice->may_be_count++] = name;
 }
 
-void advice_larger_pool(struct advising *a, const char *when) {
+void advice_larger_pool(struct advising *a, const char *when)
+{
     uint64_t slots = a->result->suggested_nslabs;
     uint64_t slot = a->options->slot_size;
     if (slots && slots <= LARGEST_POOL_BYTES / slot)
@@ -63,7 +68,8 @@ void advice_larger_pool(struct advising *a, const char *when) {
 }
 
 /* -2 read as an unsigned number of 32 or 64 bits. */
-static bool looks_negative(const struct bounce_log_record *r, int64_t *value) {
+static bool looks_negative(const struct bounce_log_record *r, int64_t *value)
+{
     if (r->has & BOUNCE_LOG_NEGATIVE) {
         *value = r->size <= INT64_MAX ? -(int64_t)r->size : INT64_MIN;
         return true;
@@ -79,7 +85,8 @@ static bool looks_negative(const struct bounce_log_record *r, int64_t *value) {
     return false;
 }
 
-static void why_oversize(struct advising *a) {
+static void why_oversize(struct advising *a)
+{
     const struct bounce_explain_options *o = a->options;
     uint64_t stock = (uint64_t)o->slot_size * o->segment_slots;
     uint64_t size = a->record->size;
@@ -111,7 +118,8 @@ static void why_oversize(struct advising *a) {
         advice_why(a, "(The pool is also nearly full: a second, separate problem.)");
 }
 
-static void advise_oversize(struct advising *a) {
+static void advise_oversize(struct advising *a)
+{
     int64_t negative;
     why_oversize(a);
     if (looks_negative(a->record, &negative)) {
@@ -133,7 +141,8 @@ static void advise_oversize(struct advising *a) {
     advice_no_help(a, "SWIOTLB_DYNAMIC (the same limit holds), or another number of areas");
 }
 
-static void advise_exhausted(struct advising *a) {
+static void advise_exhausted(struct advising *a)
+{
     const struct bounce_log_record *r = a->record;
     if (r->has & BOUNCE_LOG_HAS_USED)
         advice_why(
@@ -159,7 +168,8 @@ static void advise_exhausted(struct advising *a) {
     advice_may_be(a, "leak");
 }
 
-static void advise_no_pool(struct advising *a) {
+static void advise_no_pool(struct advising *a)
+{
     const struct bounce_log_boot *boot = &a->options->boot;
     if (a->record->kind == BOUNCE_LOG_NO_POOL)
         advice_why(a, "The kernel says that the pool could not be had when it was set up.");
@@ -187,7 +197,8 @@ static void advise_no_pool(struct advising *a) {
     advice_no_help(a, "a larger swiotlb= value, unless the option itself was what failed");
 }
 
-static void advise_cannot_tell(struct advising *a) {
+static void advise_cannot_tell(struct advising *a)
+{
     const struct bounce_explain_options *o = a->options;
     if (!(a->record->has & BOUNCE_LOG_HAS_SIZE)) {
         advice_why(a, "The line gives no size.");
@@ -219,8 +230,8 @@ static void advise_cannot_tell(struct advising *a) {
 
 void bounce_explain_advise(const struct bounce_explain_options *options,
                            const struct bounce_log_record *record,
-                           const struct bounce_explain_result *result,
-                           struct bounce_advice *advice) {
+                           const struct bounce_explain_result *result, struct bounce_advice *advice)
+{
     memset(advice, 0, sizeof *advice);
     struct advising a = {options, record, result, advice, 0};
     switch (result->cause) {

@@ -5,18 +5,21 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool starts_with(struct bounce_log_span span, const char *word) {
+static bool starts_with(struct bounce_log_span span, const char *word)
+{
     size_t n = strlen(word);
     return span.length >= n && memcmp(span.text, word, n) == 0;
 }
 
 /* The drivers that set min_align_mask 0xfff in 6.12. */
-static bool driver_aligns(struct bounce_log_span device) {
+static bool driver_aligns(struct bounce_log_span device)
+{
     return starts_with(device, "nvme") || starts_with(device, "hv_storvsc") ||
            starts_with(device, "hv_netvsc");
 }
 
-static void why_areas(struct advising *a) {
+static void why_areas(struct advising *a)
+{
     const struct bounce_explain_result *r = a->result;
     const struct bounce_log_boot *boot = &a->options->boot;
     if (r->areas > 1)
@@ -40,7 +43,8 @@ static void why_areas(struct advising *a) {
         advice_why(a, "Areas: not known; since 6.0 each may have had too few (--areas N tells).");
 }
 
-static void why_fragments(struct advising *a) {
+static void why_fragments(struct advising *a)
+{
     const struct bounce_explain_result *r = a->result;
     uint64_t segment = a->options->segment_slots;
     if (r->fragmented == BOUNCE_SUSPECT_RULED_OUT) {
@@ -62,7 +66,8 @@ static void why_fragments(struct advising *a) {
     }
 }
 
-static void why_alignment(struct advising *a) {
+static void why_alignment(struct advising *a)
+{
     const struct bounce_explain_result *r = a->result;
     const struct bounce_explain_options *o = a->options;
     uint64_t bytes = (uint64_t)r->align_slots * o->slot_size;
@@ -89,7 +94,8 @@ static void why_alignment(struct advising *a) {
         advice_why(a, "This driver sets min_align_mask 0xfff.");
 }
 
-static void sort_suspects(struct advising *a) {
+static void sort_suspects(struct advising *a)
+{
     const struct bounce_explain_result *r = a->result;
     struct bounce_advice *advice = a->advice;
     const struct {
@@ -114,7 +120,8 @@ static void sort_suspects(struct advising *a) {
            "search and the message, or a fault of the kernel's search (there was one around 6.3).");
 }
 
-void advise_no_run(struct advising *a) {
+void advise_no_run(struct advising *a)
+{
     const struct bounce_explain_result *r = a->result;
     if (r->needed == 0) {
         advice_why(a,

@@ -9,39 +9,46 @@
  * are told with the granule. */
 #define PAGE_BYTES 4096u
 
-static bool power_of_two(uint64_t n) {
+static bool power_of_two(uint64_t n)
+{
     return n && !(n & (n - 1));
 }
 
-static uint64_t ceil_div(uint64_t n, uint64_t d) {
+static uint64_t ceil_div(uint64_t n, uint64_t d)
+{
     return n / d + (n % d != 0);
 }
 
-static uint64_t round_up_power(uint64_t n) {
+static uint64_t round_up_power(uint64_t n)
+{
     uint64_t p = 1;
     while (p < n && p < UINT64_C(1) << 63)
         p <<= 1;
     return p;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b) {
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
     return a < b ? a : b;
 }
 
-void bounce_explain_options_init(struct bounce_explain_options *options) {
+void bounce_explain_options_init(struct bounce_explain_options *options)
+{
     memset(options, 0, sizeof *options);
     options->slot_size = 2048;
     options->segment_slots = 128;
 }
 
-const char *bounce_explain_cause_name(enum bounce_explain_cause cause) {
+const char *bounce_explain_cause_name(enum bounce_explain_cause cause)
+{
     static const char *const names[BOUNCE_EXPLAIN_CAUSES] = {
         "no_pool", "oversize", "exhausted", "space_but_no_run", "cannot_tell",
     };
     return (unsigned)cause < BOUNCE_EXPLAIN_CAUSES ? names[cause] : "unknown";
 }
 
-const char *bounce_explain_cause_words(enum bounce_explain_cause cause) {
+const char *bounce_explain_cause_words(enum bounce_explain_cause cause)
+{
     static const char *const words[BOUNCE_EXPLAIN_CAUSES] = {
         "there is no bounce buffer pool at all",
         "the request is larger than any bounce buffer can be; a bigger pool cannot help",
@@ -52,7 +59,8 @@ const char *bounce_explain_cause_words(enum bounce_explain_cause cause) {
     return (unsigned)cause < BOUNCE_EXPLAIN_CAUSES ? words[cause] : "unknown";
 }
 
-const char *bounce_explain_options_fault(const struct bounce_explain_options *o) {
+const char *bounce_explain_options_fault(const struct bounce_explain_options *o)
+{
     if (!power_of_two(o->slot_size) || o->slot_size < 256 || o->slot_size > 1u << 20)
         return "the slot size must be a power of two from 256 to 1048576 bytes";
     if (!power_of_two(o->segment_slots) || o->segment_slots > 65536)
@@ -69,7 +77,8 @@ const char *bounce_explain_options_fault(const struct bounce_explain_options *o)
 
 /* How many runs of `needed` slots that start at phase, phase + align, ... fit side by side into one
  * slot set. Each must lose a slot before none is left, and one slot spoils only one of them. */
-static uint64_t runs_in_segment(uint64_t segment, uint64_t needed, uint64_t align, uint64_t phase) {
+static uint64_t runs_in_segment(uint64_t segment, uint64_t needed, uint64_t align, uint64_t phase)
+{
     if (needed == 0 || phase + needed > segment)
         return 0;
     uint64_t step = ceil_div(needed, align) * align;
@@ -84,7 +93,8 @@ struct alignment {
 
 /* The start rule of 6.9 and later: alloc_align_mask, or the page for >= a page when no mask is set,
  * and the bits of min_align_mask above that follow the original address. */
-static struct alignment start_rule(const struct bounce_explain_options *o, uint64_t size) {
+static struct alignment start_rule(const struct bounce_explain_options *o, uint64_t size)
+{
     uint64_t granule = o->granule > 1 ? o->granule : 0;
     if (!granule && !o->min_align_mask && size >= PAGE_BYTES)
         granule = PAGE_BYTES;
@@ -112,7 +122,8 @@ static struct alignment start_rule(const struct bounce_explain_options *o, uint6
 
 /* Are the areas known those of the pool the line talks about? */
 static uint32_t usable_areas(const struct bounce_explain_options *o, uint64_t total,
-                             uint64_t segments) {
+                             uint64_t segments)
+{
     if (!o->areas)
         return 0;
     if (!o->areas_given && o->boot.nslabs && o->boot.nslabs != total)
@@ -122,7 +133,8 @@ static uint32_t usable_areas(const struct bounce_explain_options *o, uint64_t to
 }
 
 static void judge_areas(const struct bounce_explain_options *o, uint64_t total,
-                        struct bounce_explain_result *r) {
+                        struct bounce_explain_result *r)
+{
     uint64_t least = r->needed ? r->needed - 1 : 0; /* an area with so few free is of no use */
     r->areas = usable_areas(o, total, r->segments);
     uint64_t areas = r->areas ? r->areas : r->segments; /* a kernel makes no more than that */
@@ -136,7 +148,8 @@ static void judge_areas(const struct bounce_explain_options *o, uint64_t total,
 }
 
 static void judge_runs(const struct bounce_explain_options *o, uint64_t size, uint64_t used,
-                       struct bounce_explain_result *r) {
+                       struct bounce_explain_result *r)
+{
     uint64_t segment = o->segment_slots;
     r->spoilers = r->segments * runs_in_segment(segment, r->needed, 1, 0);
     r->fragmented = used < r->spoilers ? BOUNCE_SUSPECT_RULED_OUT : BOUNCE_SUSPECT_POSSIBLE;
@@ -155,7 +168,8 @@ static void judge_runs(const struct bounce_explain_options *o, uint64_t size, ui
 }
 
 static void classify(const struct bounce_explain_options *o, const struct bounce_log_record *record,
-                     struct bounce_explain_result *r) {
+                     struct bounce_explain_result *r)
+{
     bool totals = (record->has & BOUNCE_LOG_HAS_TOTAL) != 0;
     bool used = totals && (record->has & BOUNCE_LOG_HAS_USED) != 0;
     bool sized = (record->has & BOUNCE_LOG_HAS_SIZE) != 0;
@@ -196,7 +210,8 @@ static void classify(const struct bounce_explain_options *o, const struct bounce
 
 enum bounce_status bounce_explain(const struct bounce_explain_options *options,
                                   const struct bounce_log_record *record,
-                                  struct bounce_explain_result *result) {
+                                  struct bounce_explain_result *result)
+{
     if (bounce_explain_options_fault(options) || record->kind == BOUNCE_LOG_SUPPRESSED)
         return BOUNCE_INVALID;
     memset(result, 0, sizeof *result);

@@ -6,7 +6,8 @@
 
 /* [mem START-END] of "mapped [mem 0x..-0x..] (64MB)", "software IO TLB [mem 0x..-0x..] (64MB)
  * mapped at" and "software IO TLB at phys 0x.. - 0x.." */
-static bool read_range(struct scan s, uint32_t slot_size, struct bounce_log_boot *boot) {
+static bool read_range(struct scan s, uint32_t slot_size, struct bounce_log_boot *boot)
+{
     uint64_t start, stop;
     scan_word(&s, ":");
     scan_word(&s, "mapped");
@@ -20,7 +21,8 @@ static bool read_range(struct scan s, uint32_t slot_size, struct bounce_log_boot
     return true;
 }
 
-static bool read_tlb(struct scan s, uint32_t slot_size, struct bounce_log_boot *boot) {
+static bool read_tlb(struct scan s, uint32_t slot_size, struct bounce_log_boot *boot)
+{
     if (read_range(s, slot_size, boot))
         return true;
     if (!scan_word(&s, ":"))
@@ -45,7 +47,8 @@ static bool read_tlb(struct scan s, uint32_t slot_size, struct bounce_log_boot *
 }
 
 /* The value of the last `key` that starts a word. */
-static struct scan parameter(struct scan s, const char *key) {
+static struct scan parameter(struct scan s, const char *key)
+{
     struct scan value = {s.end, s.end, false};
     for (const char *p = s.at; (p = scan_find(p, s.end, key)) != NULL; p += strlen(key))
         if (p[-1] == ' ')
@@ -53,7 +56,8 @@ static struct scan parameter(struct scan s, const char *key) {
     return value;
 }
 
-static bool read_command_line(struct scan s, struct bounce_log_boot *boot) {
+static bool read_command_line(struct scan s, struct bounce_log_boot *boot)
+{
     struct scan value = parameter(s, "swiotlb=");
     bool any = value.at != value.end;
     uint64_t slots, areas;
@@ -78,7 +82,8 @@ static bool read_command_line(struct scan s, struct bounce_log_boot *boot) {
 }
 
 bool bounce_log_boot_line(const char *text, size_t length, uint32_t slot_size,
-                          struct bounce_log_boot *boot) {
+                          struct bounce_log_boot *boot)
+{
     const char *end = text + length;
     const char *p = scan_find(text, end, "software IO TLB");
     if (p)

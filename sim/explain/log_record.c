@@ -18,20 +18,23 @@ static const char *const all_words[] = {
     [BOUNCE_LOG_SUPPRESSED] = suppressed_words,
 };
 
-static bool ends_with(const char *begin, const char *end, const char *word) {
+static bool ends_with(const char *begin, const char *end, const char *word)
+{
     size_t n = strlen(word);
     return (size_t)(end - begin) >= n && memcmp(end - n, word, n) == 0;
 }
 
 /* A mail program may have wrapped the line inside the words themselves. */
-static bool cut_inside_words(const char *begin, const char *end) {
+static bool cut_inside_words(const char *begin, const char *end)
+{
     while (end > begin && end[-1] == ' ')
         end--;
     return ends_with(begin, end, "swiotlb") || ends_with(begin, end, "swiotlb buffer") ||
            ends_with(begin, end, "swiotlb buffer is");
 }
 
-static bool read_size(struct scan *s, bool may_end, struct bounce_log_record *r) {
+static bool read_size(struct scan *s, bool may_end, struct bounce_log_record *r)
+{
     bool negative = scan_word(s, "-");
     s->ran_out = false;
     if (!scan_number(s, may_end, &r->size))
@@ -41,7 +44,8 @@ static bool read_size(struct scan *s, bool may_end, struct bounce_log_record *r)
 }
 
 /* (sz: N bytes)[, total T (slots), used U (slots)] */
-static bool read_full(struct scan *s, struct bounce_log_record *r) {
+static bool read_full(struct scan *s, struct bounce_log_record *r)
+{
     if (!scan_word(s, "(sz:") || !read_size(s, false, r)) {
         s->ran_out |= s->at == s->end;
         return false;
@@ -68,7 +72,8 @@ static bool read_full(struct scan *s, struct bounce_log_record *r) {
     return true;
 }
 
-static struct bounce_log_span read_name(struct scan *s) {
+static struct bounce_log_span read_name(struct scan *s)
+{
     while (s->at < s->end && *s->at == ' ')
         s->at++;
     const char *from = s->at;
@@ -82,7 +87,8 @@ static struct bounce_log_span read_name(struct scan *s) {
 
 /* N bytes[ at device DEV], after "[DEV: ][PCI-]DMA: " */
 static bool read_space(struct scan *s, const char *begin, const char *words,
-                       struct bounce_log_record *r) {
+                       struct bounce_log_record *r)
+{
     if (!read_size(s, false, r))
         return false;
     if (scan_word(s, "bytes") && scan_word(s, "at device")) {
@@ -101,7 +107,8 @@ static bool read_space(struct scan *s, const char *begin, const char *words,
 
 /* for device DEV size=N | , size=N after "DEV: swiotlb: " */
 static bool read_coherent(struct scan *s, const char *begin, const char *words,
-                          struct bounce_log_record *r) {
+                          struct bounce_log_record *r)
+{
     if (scan_word(s, "for device")) {
         r->device = read_name(s);
     } else {
@@ -114,7 +121,8 @@ static bool read_coherent(struct scan *s, const char *begin, const char *words,
 }
 
 /* NAME: N before "callbacks suppressed" */
-static bool read_suppressed(const char *begin, const char *words, struct bounce_log_record *r) {
+static bool read_suppressed(const char *begin, const char *words, struct bounce_log_record *r)
+{
     const char *end = words;
     while (end > begin && end[-1] == ' ')
         end--;
@@ -129,7 +137,8 @@ static bool read_suppressed(const char *begin, const char *words, struct bounce_
 }
 
 static bool read_no_pool(struct scan *s, const char *begin, const char *words,
-                         struct bounce_log_record *r) {
+                         struct bounce_log_record *r)
+{
     scan_word(s, "and can't now provide you with the DMA bounce buffer");
     s->ran_out = false;
     /* Up to 5.x this was a panic, which names no device. */
@@ -139,7 +148,8 @@ static bool read_no_pool(struct scan *s, const char *begin, const char *words,
 }
 
 enum bounce_status bounce_log_next(const char *text, size_t length, size_t from,
-                                   struct bounce_log_record *record) {
+                                   struct bounce_log_record *record)
+{
     const char *begin = text + (from < length ? from : length);
     const char *end = text + length;
     const char *words = NULL;

@@ -7,9 +7,11 @@
 /* Old kernels print a second message about one event; other CPUs' lines may come between. */
 #define REPEAT_LINES 16u
 
-enum bounce_status bounce_log_stream_init(
-    struct bounce_log_stream *stream, const struct bounce_explain_options *options,
-    void (*event)(void *context, const struct bounce_log_event *), void *context) {
+enum bounce_status
+bounce_log_stream_init(struct bounce_log_stream *stream,
+                       const struct bounce_explain_options *options,
+                       void (*event)(void *context, const struct bounce_log_event *), void *context)
+{
     struct bounce_log_record record = {.kind = BOUNCE_LOG_NO_POOL};
     struct bounce_explain_result result;
     enum bounce_status status = bounce_explain(options, &record, &result);
@@ -22,8 +24,8 @@ enum bounce_status bounce_log_stream_init(
     return BOUNCE_OK;
 }
 
-static struct bounce_log_name *find_name(struct bounce_log_stream *s,
-                                         struct bounce_log_span device) {
+static struct bounce_log_name *find_name(struct bounce_log_stream *s, struct bounce_log_span device)
+{
     if (!device.length || device.length > BOUNCE_LOG_NAME_MAX)
         return NULL;
     for (unsigned i = 0; i < s->names_count; i++)
@@ -38,11 +40,13 @@ static struct bounce_log_name *find_name(struct bounce_log_stream *s,
     return name;
 }
 
-static void add(uint64_t *sum, uint64_t n) {
+static void add(uint64_t *sum, uint64_t n)
+{
     *sum = n > UINT64_MAX - *sum ? UINT64_MAX : *sum + n;
 }
 
-static void take_suppressed(struct bounce_log_stream *s, const struct bounce_log_record *r) {
+static void take_suppressed(struct bounce_log_stream *s, const struct bounce_log_record *r)
+{
     if (scan_find(r->device.text, r->device.text + r->device.length, "swiotlb")) {
         add(&s->suppressed, r->count);
         return;
@@ -52,7 +56,8 @@ static void take_suppressed(struct bounce_log_stream *s, const struct bounce_log
         add(&name->suppressed, r->count);
 }
 
-uint64_t bounce_log_stream_suppressed(const struct bounce_log_stream *stream) {
+uint64_t bounce_log_stream_suppressed(const struct bounce_log_stream *stream)
+{
     uint64_t sum = stream->suppressed;
     for (unsigned i = 0; i < stream->names_count; i++)
         if (stream->names[i].failed)
@@ -62,7 +67,8 @@ uint64_t bounce_log_stream_suppressed(const struct bounce_log_stream *stream) {
 
 /* "DMA: Out of SW-IOMMU space" names the bus address alone. */
 static bool is_repeat(struct bounce_log_stream *s, const struct bounce_log_record *r,
-                      uint64_t number) {
+                      uint64_t number)
+{
     if (r->kind != BOUNCE_LOG_OUT_OF_SPACE && r->kind != BOUNCE_LOG_COHERENT)
         return false;
     size_t n = r->device.length;
@@ -74,7 +80,8 @@ static bool is_repeat(struct bounce_log_stream *s, const struct bounce_log_recor
 }
 
 static void tell(struct bounce_log_stream *s, const struct bounce_log_record *r, uint64_t number,
-                 struct bounce_log_span line) {
+                 struct bounce_log_span line)
+{
     if (is_repeat(s, r, number)) {
         s->repeats++;
         return;
@@ -99,7 +106,8 @@ static void tell(struct bounce_log_stream *s, const struct bounce_log_record *r,
     s->event(s->context, &event);
 }
 
-static void hold(struct bounce_log_stream *s, const char *text, size_t length, uint64_t number) {
+static void hold(struct bounce_log_stream *s, const char *text, size_t length, uint64_t number)
+{
     size_t skip = length > BOUNCE_LOG_HELD_MAX / 2 ? length - BOUNCE_LOG_HELD_MAX / 2 : 0;
     s->held_length = length - skip;
     s->held_number = number;
@@ -107,7 +115,8 @@ static void hold(struct bounce_log_stream *s, const char *text, size_t length, u
 }
 
 static void read_messages(struct bounce_log_stream *s, const char *text, size_t length,
-                          uint64_t number, bool may_hold) {
+                          uint64_t number, bool may_hold)
+{
     struct bounce_log_record r;
     for (size_t from = 0;; from = r.end) {
         enum bounce_status status = bounce_log_next(text, length, from, &r);
@@ -127,7 +136,8 @@ static void read_messages(struct bounce_log_stream *s, const char *text, size_t 
     }
 }
 
-static void release(struct bounce_log_stream *s) {
+static void release(struct bounce_log_stream *s)
+{
     size_t length = s->held_length;
     s->held_length = 0;
     if (length)
@@ -136,7 +146,8 @@ static void release(struct bounce_log_stream *s) {
 
 /* A line wrapped by a mail program: put together it must be a whole message. Returns how many bytes
  * of `text` went into it. */
-static size_t join(struct bounce_log_stream *s, const char *text, size_t length) {
+static size_t join(struct bounce_log_stream *s, const char *text, size_t length)
+{
     size_t skip = 0;
     while (skip < length && (text[skip] == ' ' || text[skip] == '\t' || text[skip] == '>'))
         skip++;
@@ -158,7 +169,8 @@ static size_t join(struct bounce_log_stream *s, const char *text, size_t length)
     return skip + r.end - joined;
 }
 
-static void end_line(struct bounce_log_stream *s) {
+static void end_line(struct bounce_log_stream *s)
+{
     char *text = s->line;
     size_t length = s->line_length;
     s->lines++;
@@ -177,7 +189,8 @@ static void end_line(struct bounce_log_stream *s) {
     read_messages(s, text + from, length - from, s->number, true);
 }
 
-void bounce_log_stream_feed(struct bounce_log_stream *stream, const char *bytes, size_t length) {
+void bounce_log_stream_feed(struct bounce_log_stream *stream, const char *bytes, size_t length)
+{
     const char *end = bytes + length;
     while (bytes < end) {
         const char *stop = memchr(bytes, '\n', (size_t)(end - bytes));
@@ -195,7 +208,8 @@ void bounce_log_stream_feed(struct bounce_log_stream *stream, const char *bytes,
     }
 }
 
-void bounce_log_stream_end(struct bounce_log_stream *stream) {
+void bounce_log_stream_end(struct bounce_log_stream *stream)
+{
     if (stream->line_open)
         end_line(stream);
     release(stream);

@@ -3,22 +3,26 @@
 
 #include <string.h>
 
-const char *scan_find(const char *at, const char *end, const char *word) {
+const char *scan_find(const char *at, const char *end, const char *word)
+{
     if (at >= end)
         return NULL;
     return memmem(at, (size_t)(end - at), word, strlen(word));
 }
 
-static bool is_digit(char c) {
+static bool is_digit(char c)
+{
     return c >= '0' && c <= '9';
 }
 
-static void skip_blanks(struct scan *s) {
+static void skip_blanks(struct scan *s)
+{
     while (s->at < s->end && (*s->at == ' ' || *s->at == '\t'))
         s->at++;
 }
 
-bool scan_word(struct scan *s, const char *word) {
+bool scan_word(struct scan *s, const char *word)
+{
     skip_blanks(s);
     size_t length = strlen(word);
     size_t left = (size_t)(s->end - s->at);
@@ -33,7 +37,8 @@ bool scan_word(struct scan *s, const char *word) {
     return true;
 }
 
-bool scan_number(struct scan *s, bool may_end, uint64_t *value) {
+bool scan_number(struct scan *s, bool may_end, uint64_t *value)
+{
     skip_blanks(s);
     uint64_t v = 0;
     bool fits = true;
@@ -53,7 +58,8 @@ bool scan_number(struct scan *s, bool may_end, uint64_t *value) {
     return true;
 }
 
-static int hex_digit(char c) {
+static int hex_digit(char c)
+{
     if (is_digit(c))
         return c - '0';
     if (c >= 'a' && c <= 'f')
@@ -61,7 +67,8 @@ static int hex_digit(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-bool scan_hex(struct scan *s, uint64_t *value) {
+bool scan_hex(struct scan *s, uint64_t *value)
+{
     skip_blanks(s);
     if (!scan_word(s, "0x"))
         return false;
@@ -77,7 +84,8 @@ bool scan_hex(struct scan *s, uint64_t *value) {
 }
 
 /* Length of the colour sequence at `at`, 0 when there is none. Loggers also write ESC as text. */
-static size_t escape_length(const char *at, const char *end) {
+static size_t escape_length(const char *at, const char *end)
+{
     static const char *const written[] = {"\x1b", "^[", "#033"};
     size_t lead = 0;
     for (unsigned i = 0; i < 3 && !lead; i++) {
@@ -95,7 +103,8 @@ static size_t escape_length(const char *at, const char *end) {
     return (size_t)(p < end ? p + 1 - at : p - at);
 }
 
-void bounce_log_clean(char *text, size_t *length) {
+void bounce_log_clean(char *text, size_t *length)
+{
     const char *at = text;
     const char *end = text + *length;
     char *to = text;
@@ -118,25 +127,29 @@ void bounce_log_clean(char *text, size_t *length) {
 
 /* A character that stands in no driver name and no bus address: what is before it is decoration,
  * such as "[   1.234] ", "<4>", "=> ", "4,1,2,-;" or line noise. */
-static bool ends_decoration(char c) {
+static bool ends_decoration(char c)
+{
     return (unsigned char)c < 0x20 || (unsigned char)c > 0x7e || strchr("]>\"|;", c) != NULL;
 }
 
-static const char *after_last(const char *begin, const char *end, const char *word) {
+static const char *after_last(const char *begin, const char *end, const char *word)
+{
     const char *found = begin;
     for (const char *p = begin; (p = scan_find(p, end, word)) != NULL;)
         found = p += strlen(word);
     return found;
 }
 
-static const char *word_end(const char *at, const char *end) {
+static const char *word_end(const char *at, const char *end)
+{
     while (at < end && *at != ' ')
         at++;
     return at;
 }
 
 /* "Nov", "Fri,", "22", "10:00:00", "2024-11-22T10:00:00.123+01:00", "1.234567:" */
-static bool is_date_word(const char *at, const char *end) {
+static bool is_date_word(const char *at, const char *end)
+{
     if (*at == '+' || is_digit(*at)) {
         for (; at < end; at++)
             if (!is_digit(*at) && !strchr("-+:.,/TZ", *at))
@@ -152,13 +165,15 @@ static bool is_date_word(const char *at, const char *end) {
     return strstr(names, key) != NULL;
 }
 
-static const char *skip_spaces(const char *at, const char *end) {
+static const char *skip_spaces(const char *at, const char *end)
+{
     while (at < end && *at == ' ')
         at++;
     return at;
 }
 
-struct bounce_log_span scan_device(const char *begin, const char *end) {
+struct bounce_log_span scan_device(const char *begin, const char *end)
+{
     while (end > begin && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
     if (end > begin && end[-1] == ':')

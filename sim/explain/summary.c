@@ -9,7 +9,8 @@
 
 #define LEAK_LINES 8u /* fewer printed values say nothing */
 
-static bool same_group(const struct bounce_explain_group *g, const struct bounce_log_event *e) {
+static bool same_group(const struct bounce_explain_group *g, const struct bounce_log_event *e)
+{
     return g->record.size == e->record->size && g->result.cause == e->result->cause &&
            ((g->record.has ^ e->record->has) & (BOUNCE_LOG_HAS_SIZE | BOUNCE_LOG_NEGATIVE)) == 0 &&
            strlen(g->device) == e->record->device.length &&
@@ -17,7 +18,8 @@ static bool same_group(const struct bounce_explain_group *g, const struct bounce
 }
 
 static struct bounce_explain_group *find_group(struct bounce_explain_summary *s,
-                                               const struct bounce_log_event *e) {
+                                               const struct bounce_log_event *e)
+{
     for (uint64_t i = 0; i < s->groups_count; i++)
         if (same_group(&s->groups[i], e))
             return &s->groups[i];
@@ -38,7 +40,8 @@ static struct bounce_explain_group *find_group(struct bounce_explain_summary *s,
     return g;
 }
 
-static void track_used(struct bounce_explain_summary *s, const struct bounce_log_event *e) {
+static void track_used(struct bounce_explain_summary *s, const struct bounce_log_event *e)
+{
     const struct bounce_log_record *r = e->record;
     if (!(r->has & BOUNCE_LOG_HAS_USED) ||
         (e->result->cause != BOUNCE_EXPLAIN_EXHAUSTED && e->result->cause != BOUNCE_EXPLAIN_NO_RUN))
@@ -55,7 +58,8 @@ static void track_used(struct bounce_explain_summary *s, const struct bounce_log
 }
 
 void bounce_explain_summary_add(struct bounce_explain_summary *summary,
-                                const struct bounce_log_event *event) {
+                                const struct bounce_log_event *event)
+{
     summary->events++;
     summary->by_cause[event->result->cause]++;
     track_used(summary, event);
@@ -73,29 +77,34 @@ void bounce_explain_summary_add(struct bounce_explain_summary *summary,
     }
 }
 
-static int larger_first(const void *left, const void *right) {
+static int larger_first(const void *left, const void *right)
+{
     const struct bounce_explain_group *a = left, *b = right;
     if (a->count != b->count)
         return a->count < b->count ? 1 : -1;
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-void bounce_explain_summary_sort(struct bounce_explain_summary *summary) {
+void bounce_explain_summary_sort(struct bounce_explain_summary *summary)
+{
     qsort(summary->groups, (size_t)summary->groups_count, sizeof summary->groups[0], larger_first);
 }
 
-struct bounce_log_record bounce_explain_group_record(const struct bounce_explain_group *group) {
+struct bounce_log_record bounce_explain_group_record(const struct bounce_explain_group *group)
+{
     struct bounce_log_record record = group->record;
     record.device = (struct bounce_log_span){group->device, strlen(group->device)};
     return record;
 }
 
-bool bounce_explain_used_never_fell(const struct bounce_explain_summary *s) {
+bool bounce_explain_used_never_fell(const struct bounce_explain_summary *s)
+{
     return s->used_lines >= LEAK_LINES && s->used_falls == 0 &&
            (s->used_last > s->used_first || s->used_last >= s->used_total);
 }
 
-void bounce_explain_verdict(const struct bounce_explain_summary *summary, char *text, size_t size) {
+void bounce_explain_verdict(const struct bounce_explain_summary *summary, char *text, size_t size)
+{
     static const char *const verdicts[BOUNCE_EXPLAIN_CAUSES] = {
         [BOUNCE_EXPLAIN_NO_POOL] = "there is no pool: find out why it was not allocated",
         [BOUNCE_EXPLAIN_OVERSIZE] =

@@ -18,7 +18,8 @@ struct sink {
 
 static void put(struct sink *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static void put(struct sink *to, const char *format, ...) {
+static void put(struct sink *to, const char *format, ...)
+{
     size_t room = to->size - to->length;
     va_list list;
     va_start(list, format);
@@ -28,7 +29,8 @@ static void put(struct sink *to, const char *format, ...) {
         to->length += (size_t)n < room ? (size_t)n : room - 1;
 }
 
-static void put_item(struct sink *to, const char *label, const char *content, bool bullet) {
+static void put_item(struct sink *to, const char *label, const char *content, bool bullet)
+{
     put(to, "  %-11s%s", label, bullet ? "- " : "");
     size_t indent = bullet ? INDENT + 2 : INDENT;
     size_t column = indent;
@@ -49,14 +51,16 @@ static void put_item(struct sink *to, const char *label, const char *content, bo
     put(to, "\n");
 }
 
-static void put_request(struct sink *to, const struct bounce_log_record *r) {
+static void put_request(struct sink *to, const struct bounce_log_record *r)
+{
     if (!(r->has & BOUNCE_LOG_HAS_SIZE))
         put(to, "size not told");
     else
         put(to, "%s%" PRIu64 " bytes", r->has & BOUNCE_LOG_NEGATIVE ? "-" : "", r->size);
 }
 
-static void put_pool(struct sink *to, const struct bounce_explain_group *g) {
+static void put_pool(struct sink *to, const struct bounce_explain_group *g)
+{
     const struct bounce_log_record *r = &g->record;
     if (!(r->has & BOUNCE_LOG_HAS_TOTAL)) {
         put(to, "not printed");
@@ -72,13 +76,15 @@ static void put_pool(struct sink *to, const struct bounce_explain_group *g) {
 }
 
 size_t bounce_explain_item(const char *label, const char *content, bool bullet, char *text,
-                           size_t size) {
+                           size_t size)
+{
     struct sink to = {text, size, 0};
     put_item(&to, label, content, bullet);
     return to.length;
 }
 
-size_t bounce_explain_row(const struct bounce_explain_group *group, char *text, size_t size) {
+size_t bounce_explain_row(const struct bounce_explain_group *group, char *text, size_t size)
+{
     char request[64];
     struct sink part = {request, sizeof request, 0};
     put_request(&part, &group->record);
@@ -90,7 +96,8 @@ size_t bounce_explain_row(const struct bounce_explain_group *group, char *text, 
     return to.length;
 }
 
-size_t bounce_explain_text(const struct bounce_explain_group *group, char *text, size_t size) {
+size_t bounce_explain_text(const struct bounce_explain_group *group, char *text, size_t size)
+{
     struct sink to = {text, size, 0};
     const struct bounce_explain_result *result = &group->result;
     const char *words = bounce_explain_cause_words(result->cause);

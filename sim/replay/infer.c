@@ -168,9 +168,9 @@ static uint32_t cpus_seen(const struct bounce_evidence *evidence)
 }
 
 /* Where the pool begins if the first map of some CPU took the first slots of an empty area; 0 when
- * that contradicts the range of addresses. */
+ * that contradicts the range of addresses (of a pool that grew, they lie anywhere). */
 static uint64_t start_by_cpu(const struct bounce_evidence *evidence, size_t cpu, uint64_t nslabs,
-                             uint32_t nareas)
+                             uint32_t nareas, bool grew)
 {
     uint64_t area_bytes = (nslabs / nareas) << BOUNCE_SLOT_SHIFT;
     uint64_t into = (cpu & (nareas - 1)) * area_bytes;
@@ -180,6 +180,8 @@ static uint64_t start_by_cpu(const struct bounce_evidence *evidence, size_t cpu,
     if (first == UINT64_MAX || first < into)
         return 0;
     start = (first & ~PAGE_MASK_4K) - into;
+    if (grew)
+        return start;
     if (start > evidence->low || evidence->high > start + (nslabs << BOUNCE_SLOT_SHIFT))
         return 0;
     return start;
@@ -246,14 +248,13 @@ static enum bounce_status explained_in_use(struct bounce_inference *guess,
     return status;
 }
 
-/* A pool of this size that was in use: it begins at the lowest address seen, or ends at the highest.
+/* A pool of this size that was in use: it begins at the lowest address seen, or ends at the
+ * highest.
  */
-static enum bounce_status try_size_in_use(const struct bounce_evidence *evidence,
-                                          const struct bounce_infer_given *given,
-                                          const struct bounce_device *devices,
-                                          const struct bounce_event *events, size_t count,
-                                          struct bounce_inference guess,
-                                          struct bounce_inference *out)
+static enum bounce_status
+try_size_in_use(const struct bounce_evidence *evidence, const struct bounce_infer_given *given,
+                const struct bounce_device *devices, const struct bounce_event *events,
+                size_t count, struct bounce_inference guess, struct bounce_inference *out)
 {
     uint64_t bytes = guess.nslabs << BOUNCE_SLOT_SHIFT;
     uint64_t end = (evidence->high + PAGE_MASK_4K) & ~PAGE_MASK_4K;
@@ -283,7 +284,8 @@ static enum bounce_status try_size_in_use(const struct bounce_evidence *evidence
     return BOUNCE_OK;
 }
 
-/* Tries the starts that CPUs' first maps suggest for a pool of this size; keeps the best in *out. */
+/* Tries the starts that CPUs' first maps suggest for a pool of this size; keeps the best in *out.
+ */
 static enum bounce_status try_size(const struct bounce_evidence *evidence,
                                    const struct bounce_infer_given *given,
                                    const struct bounce_device *devices,
@@ -298,8 +300,9 @@ static enum bounce_status try_size(const struct bounce_evidence *evidence,
         enum bounce_status status;
         bool seen = false;
 
-        guess.start = given->start ? given->start
-                                   : start_by_cpu(evidence, cpu, guess.nslabs, guess.nareas);
+        guess.start = given->start
+                          ? given->start
+                          : start_by_cpu(evidence, cpu, guess.nslabs, guess.nareas, guess.grew);
         for (size_t i = 0; i < ntried; i++)
             seen |= tried[i] == guess.start;
         if (!guess.start || seen)
@@ -325,6 +328,32 @@ static enum bounce_status try_size(const struct bounce_evidence *evidence,
     return BOUNCE_OK;
 }
 
+/* The size given, or every power of two that the kernel would leave as it is. */
+static enum bounce_status try_sizes(const struct bounce_evidence *evidence,
+                                    const struct bounce_infer_given *given,
+                                    const struct bounce_device *devices,
+                                    const struct bounce_event *events, size_t count,
+                                    struct bounce_inference guess, struct bounce_inference *out)
+{
+    struct bounce_boot boot = given->boot;
+    enum bounce_status status = BOUNCE_OK;
+
+    if (boot.nslabs) {
+        bounce_boot_round(&boot, guess.cpus, &guess.nslabs, &guess.nareas);
+        status = try_size(evidence, given, devices, events, count, guess, out);
+        out->size_is_lower_bound = false;
+        return status;
+    }
+    for (uint64_t slots = BOUNCE_SEGMENT_SLOTS; slots <= (UINT64_C(1) << 21) && !status;
+         slots *= 2) {
+        boot.nslabs = slots;
+        bounce_boot_round(&boot, guess.cpus, &guess.nslabs, &guess.nareas);
+        if (guess.nslabs == slots)
+            status = try_size(evidence, given, devices, events, count, guess, out);
+    }
+    return status;
+}
+
 enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
                                      const struct bounce_infer_given *given,
                                      const struct bounce_recorded_config *recorded,
@@ -345,24 +374,10 @@ enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
         return BOUNCE_OK;
     }
     out->size_inferred = !boot.nslabs;
-    if (boot.nslabs) {
-        guess.nslabs = out->nslabs;
-        guess.nareas = out->nareas;
-        status = try_size(evidence, given, devices, events, count, guess, out);
-        out->size_is_lower_bound = false;
-    } else {
-        uint64_t smallest = BOUNCE_SEGMENT_SLOTS;
-
-        status = BOUNCE_OK;
-        for (uint64_t slots = smallest; slots <= (UINT64_C(1) << 21) && !status; slots *= 2) {
-            boot.nslabs = slots;
-            bounce_boot_round(&boot, guess.cpus, &guess.nslabs, &guess.nareas);
-            if (guess.nslabs != slots)
-                continue; /* rounded up: its own turn comes */
-            status = try_size(evidence, given, devices, events, count, guess, out);
-        }
-    }
-    if (!status && out->explained * 2 < evidence->maps) {
+    status = try_sizes(evidence, given, devices, events, count, guess, out);
+    /* Held events stand in front. */
+    if (!status && out->explained * 2 < evidence->maps && count &&
+        (events[0].flags & BOUNCE_EVENT_HELD)) {
         struct bounce_boot sized = given->boot;
 
         for (uint64_t slots = given->boot.nslabs ? given->boot.nslabs : BOUNCE_SEGMENT_SLOTS;
@@ -374,6 +389,10 @@ enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
             if (given->boot.nslabs || out->in_use)
                 break; /* larger pools explain no more than the smallest that holds them all */
         }
+    }
+    if (!status && out->explained * 2 < evidence->maps) {
+        guess.grew = true;
+        status = try_sizes(evidence, given, devices, events, count, guess, out);
     }
     if (!status && !out->start) {
         /* The addresses fit no pool that starts empty: the lowest one is all that is known. */

@@ -157,8 +157,7 @@ static void count_failure(struct bounce_replay *replay, const struct bounce_even
     if (result->outcome != BOUNCE_MAP_FULL && result->outcome != BOUNCE_MAP_OVERSIZE)
         return;
     stats->events_full++;
-    bounce_swiotlb_pressure(replay->dma.mem, request, event->kind == BOUNCE_EVENT_ALLOC,
-                            &pressure);
+    bounce_swiotlb_pressure(replay->dma.mem, request, event->kind == BOUNCE_EVENT_ALLOC, &pressure);
     switch (pressure.cause) {
     case BOUNCE_CAUSE_NO_POOL:
         stats->full_by_cause_no_pool++;
@@ -192,8 +191,7 @@ static void count_failure(struct bounce_replay *replay, const struct bounce_even
 static void release(struct bounce_replay *replay, const struct bounce_device *device,
                     struct entry *entry, unsigned attrs)
 {
-    bool pooled =
-        entry->mapping.state == BOUNCE_BOUNCED || entry->mapping.state == BOUNCE_COHERENT;
+    bool pooled = entry->mapping.state == BOUNCE_BOUNCED || entry->mapping.state == BOUNCE_COHERENT;
 
     replay->stats.events_unmaps += pooled;
     if (pooled && replay->hooks.freed)
@@ -251,8 +249,8 @@ static void fail_list(struct bounce_replay *replay, const struct bounce_device *
     replay->stats.events_lists_failed++;
 }
 
-/* What was mapped before the trace began: its slots are taken, without a search in the recorded pool.
- * The original address is not known, its low bits are those of the bounce address. */
+/* What was mapped before the trace began: its slots are taken, without a search in the recorded
+ * pool. The original address is not known, its low bits are those of the bounce address. */
 static void on_held(struct bounce_replay *replay, const struct bounce_device *devices,
                     const struct bounce_event *event)
 {
@@ -293,8 +291,7 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         .alloc_align_mask = event->alloc_align_mask,
         .cpu = event->cpu,
     };
-    struct entry *list =
-        event->flags & BOUNCE_EVENT_IN_LIST ? &replay->entries[event->list] : NULL;
+    struct entry *list = event->flags & BOUNCE_EVENT_IN_LIST ? &replay->entries[event->list] : NULL;
     struct bounce_map_result result;
     bool bounce;
 
@@ -310,8 +307,8 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
     } else {
         bounce = replay_bounces(replay, device, event);
         if (!(event->flags & BOUNCE_EVENT_PLACED) || !replay->as_recorded ||
-            !bounce_dma_place(&replay->dma, &request, (enum bounce_dir)event->dir,
-                              event->tlb_addr, true, &entry->mapping, &result))
+            !bounce_dma_place(&replay->dma, &request, (enum bounce_dir)event->dir, event->tlb_addr,
+                              true, &entry->mapping, &result))
             bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, bounce,
                            &entry->mapping, &result);
     }
@@ -343,8 +340,8 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         return;
     if (result.outcome == BOUNCE_MAP_OK)
         link_entry(replay, list, event->handle);
-    if (result.outcome != BOUNCE_MAP_OK || ((event->flags & BOUNCE_EVENT_LIST_OPEN) &&
-                                            (event->flags & BOUNCE_EVENT_LIST_LAST)))
+    if (result.outcome != BOUNCE_MAP_OK ||
+        ((event->flags & BOUNCE_EVENT_LIST_OPEN) && (event->flags & BOUNCE_EVENT_LIST_LAST)))
         fail_list(replay, device, list);
 }
 
@@ -385,8 +382,7 @@ static enum bounce_status run(struct bounce_replay *replay, const struct bounce_
                 replay->worker_due_ns = event->time_ns + replay->worker_delay_ns;
             break;
         case BOUNCE_EVENT_UNMAP:
-            release(replay, &devices[event->device], &replay->entries[event->handle],
-                    event->attrs);
+            release(replay, &devices[event->device], &replay->entries[event->handle], event->attrs);
             break;
         case BOUNCE_EVENT_SYNC_FOR_CPU:
         case BOUNCE_EVENT_SYNC_FOR_DEVICE:

@@ -151,7 +151,7 @@ void bounce_timeline_note_full(struct bounce_timeline *timeline, uint64_t time_n
 }
 
 const struct bounce_timeline_row *bounce_timeline_get_row(const struct bounce_timeline *timeline,
-                                                      size_t index, const uint32_t **areas)
+                                                          size_t index, const uint32_t **areas)
 {
     if (index >= timeline->count)
         return NULL;

@@ -63,14 +63,13 @@ bool bounce_swiotlb_place(struct bounce_swiotlb *mem, const struct bounce_map_re
         return false;
     found.area = pool_area_of(pool, found.slot);
     index = found.slot - found.area * pool->area_nslabs + slots.nslots;
-    found.next = move_cursor ? (index < pool->area_nslabs ? index : 0)
-                             : pool->areas[found.area].index;
+    found.next =
+        move_cursor ? (index < pool->area_nslabs ? index : 0) : pool->areas[found.area].index;
     map_found(mem, request, false, mem->growth != NULL, &slots, &found, &ignored);
     return true;
 }
 
-bool bounce_swiotlb_cursor_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr,
-                              uint32_t *cursor)
+bool bounce_swiotlb_cursor_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr, uint32_t *cursor)
 {
     /* Reads only; the pool is looked up in the same way for both. */
     const struct pool *pool = pool_at((struct bounce_swiotlb *)(uintptr_t)mem, tlb_addr);

@@ -11,9 +11,9 @@
 struct bounce_swiotlb {
     struct bounce_swiotlb_counts counts;
     const struct bounce_policy *policy;
-    struct pool *pool; /* the default pool; NULL when there is none */
-    struct growth *growth; /* NULL unless the policy grows */
-    bool last_no_pages;    /* the last failure: a transient pool found no pages */
+    struct pool *pool;                    /* the default pool; NULL when there is none */
+    struct growth *growth;                /* NULL unless the policy grows */
+    bool last_no_pages;                   /* the last failure: a transient pool found no pages */
     const struct bounce_backend *backend; /* everything above but counts is unused then */
     void *backend_state;
 };
@@ -37,8 +37,7 @@ static inline void request_describe_alloc(const struct bounce_map_request *reque
     slots->alloc_size = request->size;
     slots->nslots = request_nslots(request->size);
     /* Blocks beyond a slot set are out of reach whatever the mask says. */
-    slots->alloc_align_mask =
-        block < (1u << 20) ? (uint32_t)(block << PAGE_SHIFT) - 1 : UINT32_MAX;
+    slots->alloc_align_mask = block < (1u << 20) ? (uint32_t)(block << PAGE_SHIFT) - 1 : UINT32_MAX;
     slots->pad_slots = 0;
     slots->offset = 0;
 }

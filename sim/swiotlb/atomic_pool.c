@@ -30,8 +30,7 @@ static uint64_t expand(struct atomic_pool *pool, struct pages *pages, uint64_t b
     if (!more)
         return 0;
     pool->chunks = more;
-    pool->chunks[pool->nchunks++] =
-        (struct atomic_chunk){.start = address, .npages = 1u << order};
+    pool->chunks[pool->nchunks++] = (struct atomic_chunk){.start = address, .npages = 1u << order};
     bytes = (uint64_t)PAGE_SIZE_4K << order;
     pool->size += bytes;
     pool->available += bytes;
@@ -64,8 +63,8 @@ static void mark(struct atomic_chunk *chunk, uint32_t first, uint32_t count, boo
     for (uint32_t page = first; page < first + count; page++) {
         uint64_t bit = UINT64_C(1) << (page % 64);
 
-        chunk->used[page / 64] = used ? chunk->used[page / 64] | bit
-                                      : chunk->used[page / 64] & ~bit;
+        chunk->used[page / 64] =
+            used ? chunk->used[page / 64] | bit : chunk->used[page / 64] & ~bit;
     }
 }
 

@@ -61,15 +61,16 @@ enum bounce_status bounce_boot_parse(const char *text, struct bounce_boot *boot,
                                  "swiotlb=%s: too large; at most %u slots (16G)", text,
                                  BOUNCE_MAX_NSLABS);
         if (b.nslabs == 0)
-            return bounce_refuse(error, BOUNCE_INVALID, 0,
-                                 "swiotlb=%s: no slots; give at least 1 slot (2 KiB), or noforce to "
-                                 "have no pool",
-                                 text);
+            return bounce_refuse(
+                error, BOUNCE_INVALID, 0,
+                "swiotlb=%s: no slots; give at least 1 slot (2 KiB), or noforce to "
+                "have no pool",
+                text);
         if (*p == ',' && isdigit((unsigned char)p[1])) {
             p++;
             if (!take_number(&p, &areas) || areas == 0 || areas > BOUNCE_MAX_CPUS)
-                return bounce_refuse(error, BOUNCE_INVALID, 0,
-                                     "swiotlb=%s: areas must be 1 to %u", text, BOUNCE_MAX_CPUS);
+                return bounce_refuse(error, BOUNCE_INVALID, 0, "swiotlb=%s: areas must be 1 to %u",
+                                     text, BOUNCE_MAX_CPUS);
             b.nareas = (uint32_t)areas;
         }
         if (*p == ',')

@@ -181,8 +181,8 @@ struct pool *growth_run_worker(struct growth *growth)
         nslabs = MAX_POOL_SLABS;
         nareas = limit_areas(nareas, nslabs);
     }
-    while (!(address = pages_alloc(&growth->pages, nslabs << BOUNCE_SLOT_SHIFT,
-                                   growth->worker_limit))) {
+    while (!(address =
+                 pages_alloc(&growth->pages, nslabs << BOUNCE_SLOT_SHIFT, growth->worker_limit))) {
         if (nslabs <= MIN_SLABS)
             return NULL;
         nslabs = ((nslabs >> 1) + SET_SLOTS - 1) / SET_SLOTS * SET_SLOTS;

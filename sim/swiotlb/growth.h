@@ -32,8 +32,8 @@ void growth_restart(struct growth *growth);
 /* The pool, other than the default one, that holds the address; NULL when there is none. */
 struct pool *growth_pool_of(const struct growth *growth, uint64_t addr);
 
-/* A pool of exactly that many slots for one buffer at or below `limit`; NULL when there are no pages
- * (or no memory for our own book-keeping). */
+/* A pool of exactly that many slots for one buffer at or below `limit`; NULL when there are no
+ * pages (or no memory for our own book-keeping). */
 struct pool *growth_add_transient(struct growth *growth, uint32_t nslots, uint64_t limit);
 void growth_remove_transient(struct growth *growth, struct pool *pool);
 

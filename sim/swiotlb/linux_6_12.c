@@ -57,8 +57,7 @@ static inline void prepare(struct pool *pool, uint32_t area, const struct slot_r
     s->dma_base = pool->dma_base + (uint64_t)area * pool->area_nslabs;
     s->run.nslots = slots->nslots;
     s->run.phase = s->dma_base;
-    s->run.boundary_slots =
-        pool->unspanned ? 0 : (slots->boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
+    s->run.boundary_slots = pool->unspanned ? 0 : (slots->boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
     if (!(align | keep)) { /* most devices: aligned to a page from a page on, and nothing else */
         s->align = slots->alloc_size >= PAGE_SIZE_4K;
         s->keep = s->keep_value = 0;
@@ -87,8 +86,8 @@ static inline bool spans_boundary(const struct run_shape *run, uint32_t index)
 
 /* Candidate by candidate, for the rare masks whose aligned slots do not repeat within a slot set or
  * that the stride jumps over (an original address of 0 with a large min_align_mask). */
-static uint32_t search_step_by_step(const struct pool *pool, uint32_t area,
-                                    const struct search *s, uint64_t *probes)
+static uint32_t search_step_by_step(const struct pool *pool, uint32_t area, const struct search *s,
+                                    uint64_t *probes)
 {
     uint32_t index = pool->areas[area].index;
     uint32_t first = area * pool->area_nslabs;
@@ -211,9 +210,10 @@ static inline void find(struct bounce_swiotlb *mem, const struct bounce_map_requ
 }
 
 /* Taken by value: their addresses would keep them out of registers on the way that most maps go. */
-static __attribute__((noinline)) void
-map_searching(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
-              struct slot_request slots, struct bounce_map_result *result)
+static __attribute__((noinline)) void map_searching(struct bounce_swiotlb *mem,
+                                                    const struct bounce_map_request *request,
+                                                    bool alloc, struct slot_request slots,
+                                                    struct bounce_map_result *result)
 {
     map_slots(mem, request, alloc, false, &slots, find, result);
 }

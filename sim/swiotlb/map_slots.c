@@ -24,6 +24,5 @@ void map_failed(struct bounce_swiotlb *mem, const struct slot_request *slots,
     if (found->lockup)
         result->outcome = BOUNCE_MAP_LOCKUP;
     else
-        result->outcome =
-            allocator_never_fits(mem, slots) ? BOUNCE_MAP_OVERSIZE : BOUNCE_MAP_FULL;
+        result->outcome = allocator_never_fits(mem, slots) ? BOUNCE_MAP_OVERSIZE : BOUNCE_MAP_FULL;
 }

@@ -16,8 +16,7 @@ void map_count_transient(struct bounce_swiotlb_counts *counts, const struct pool
 void map_failed(struct bounce_swiotlb *mem, const struct slot_request *slots,
                 const struct slot_found *found, struct bounce_map_result *result);
 
-static inline void map_count(struct bounce_swiotlb_counts *counts, uint32_t nslots,
-                             uint64_t wasted)
+static inline void map_count(struct bounce_swiotlb_counts *counts, uint32_t nslots, uint64_t wasted)
 {
     counts->used += nslots;
     if (counts->used > counts->used_hiwater)

@@ -19,9 +19,9 @@ struct freed_blocks { /* of one order, last freed first */
 };
 
 struct pages {
-    uint64_t next;        /* everything from here on is free */
-    unsigned largest;     /* fragmentation: larger orders fail */
-    bool reuse;           /* freed blocks are handed out again */
+    uint64_t next;    /* everything from here on is free */
+    unsigned largest; /* fragmentation: larger orders fail */
+    bool reuse;       /* freed blocks are handed out again */
     struct freed_blocks freed[PAGES_MAX_ORDER + 1];
 };
 

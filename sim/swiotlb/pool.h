@@ -55,11 +55,11 @@ struct pool {
     uint32_t area_shift; /* slot >> area_shift is its area */
     uint32_t nsets;
     uint32_t free_sets; /* wholly free ones */
-    bool transient; /* holds one buffer and goes with it */
+    bool transient;     /* holds one buffer and goes with it */
     /* The pool as devices of one seg_boundary see it, of the device seen last. */
-    bool unspanned;         /* no boundary lies within the pool */
+    bool unspanned; /* no boundary lies within the pool */
     uint64_t boundary_mask;
-    uint64_t dma_base;      /* DMA slot number of slot 0, counted from a boundary */
+    uint64_t dma_base; /* DMA slot number of slot 0, counted from a boundary */
     struct area *areas;
     struct slot_set *sets;
     uint8_t *max_run; /* a set: upper bound of its longest free run */
@@ -192,7 +192,8 @@ static inline void pool_release(struct pool *pool, uint32_t slot, uint32_t nslot
     set->mapped[(slot >> 6) & 1] &= ~(UINT64_C(1) << (slot & 63));
     /* The run given back joins at most two others; how long it has really become is found out when
      * a search comes by. */
-    pool->max_run[slot >> SET_SHIFT] = pool_known_run(2u * pool->max_run[slot >> SET_SHIFT] + nslots);
+    pool->max_run[slot >> SET_SHIFT] =
+        pool_known_run(2u * pool->max_run[slot >> SET_SHIFT] + nslots);
     pool->free_sets += pool_set_is_free(set);
     pool->areas[pool_area_of(pool, slot)].used -= nslots;
 }

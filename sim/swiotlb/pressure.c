@@ -40,8 +40,8 @@ void bounce_swiotlb_pressure(struct bounce_swiotlb *mem, const struct bounce_map
         return;
     }
     mem->policy->describe(request, alloc, &slots);
-    *pressure = (struct bounce_pressure){.slots_needed = slots.nslots,
-                                         .nslabs = mem->counts.nslabs};
+    *pressure =
+        (struct bounce_pressure){.slots_needed = slots.nslots, .nslabs = mem->counts.nslabs};
     if (!mem->pool) {
         pressure->cause = BOUNCE_CAUSE_NO_POOL;
         return;

@@ -14,7 +14,8 @@ static enum bounce_status check(const struct bounce_swiotlb_config *config,
     uint32_t segment_slots = bounce_config_segment_slots(config);
 
     if (config->nslabs > BOUNCE_MAX_NSLABS)
-        return bounce_refuse(error, BOUNCE_INVALID, 0, "a pool of %llu slots; at most %u are modelled",
+        return bounce_refuse(error, BOUNCE_INVALID, 0,
+                             "a pool of %llu slots; at most %u are modelled",
                              (unsigned long long)config->nslabs, BOUNCE_MAX_NSLABS);
     if (config->start % PAGE_SIZE_4K ||
         config->start > UINT64_MAX / 2 - config->nslabs * bounce_config_slot_size(config))
@@ -183,8 +184,8 @@ struct bounce_copy bounce_swiotlb_sync(const struct bounce_swiotlb *mem,
     /* Both wrap past the end, as the kernel's size_t does. */
     left = meta->alloc_size - ((uint64_t)meta->pad_slots << BOUNCE_SLOT_SHIFT) - into;
     slot_left = left + (into & (SLOT_SIZE - 1)) - offset;
-    if (mem->policy->strict_sync && ((into & (SLOT_SIZE - 1)) < offset ||
-                                     (into & (SLOT_SIZE - 1)) - offset > slot_left))
+    if (mem->policy->strict_sync &&
+        ((into & (SLOT_SIZE - 1)) < offset || (into & (SLOT_SIZE - 1)) - offset > slot_left))
         return copy;
     copy.orig_addr = meta->orig_addr + into - offset;
     copy.bytes = size < left ? size : left;

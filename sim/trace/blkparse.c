@@ -8,8 +8,9 @@
 #include "formats.h"
 #include "text.h"
 
-#define PASSTHROUGH_KEY (UINT64_C(1) << 63) /* such requests have no sector: first in, first out   \
-                                             */
+#define PASSTHROUGH_KEY                                                                            \
+    (UINT64_C(1) << 63) /* such requests have no sector: first in, first out                       \
+                         */
 
 /* Reads R, writes W; a flush may stand before them. Discards, zone and empty requests move no
  * data. */

@@ -15,8 +15,8 @@ struct live {
     uint64_t size;
     uint64_t id;
     uint64_t doubtful_until; /* event count at which its unmap counts as lost; 0: no doubt */
-    uint32_t list;      /* first handle of its scatter list, or BOUNCE_NO_LIST */
-    uint32_t list_next; /* next handle of the list */
+    uint32_t list;           /* first handle of its scatter list, or BOUNCE_NO_LIST */
+    uint32_t list_next;      /* next handle of the list */
     uint16_t device;
     uint8_t dir;
     uint8_t how; /* enum live_how */
@@ -50,7 +50,7 @@ struct dma_events {
     uint64_t next_id;
     uint64_t events;       /* records so far */
     uint64_t previous_seq; /* of the present record's CPU */
-    uint32_t *doubtful; /* ring of handles whose address was given out again */
+    uint32_t *doubtful;    /* ring of handles whose address was given out again */
     uint32_t doubtful_head;
     uint32_t doubtful_tail;
     uint32_t *places; /* scratch of match_list() */
@@ -245,8 +245,8 @@ static void answered(struct bounce_trace *trace, uint64_t at)
 
 /* Takes the pending maps of `device` as a list that failed: its last entry found no room. They may
  * be several attempts in a row; the records do not tell where one ended. */
-static void fail_lists(struct bounce_trace *trace, struct dma_events *state,
-                       struct cpu_pending *p, uint16_t device)
+static void fail_lists(struct bounce_trace *trace, struct dma_events *state, struct cpu_pending *p,
+                       uint16_t device)
 {
     struct bounce_event *first = NULL, *last = NULL;
     uint32_t kept = 0;
@@ -356,7 +356,8 @@ bool dma_events_bounced(struct bounce_trace *trace, struct dma_events *state,
 
 /* ---- answers ---- */
 
-/* The recorded result of one map: `out` is in the queue, its mapping becomes live or is forgotten. */
+/* The recorded result of one map: `out` is in the queue, its mapping becomes live or is forgotten.
+ */
 static void settle_map(struct dma_events *state, struct bounce_event *out,
                        const struct kernel_event *event, uint64_t dma_addr, bool bounced)
 {

@@ -8,8 +8,7 @@ static const struct bounce_format table[] = {
     {"ops", "bouncesim's own operation streams: P, D, M, A, U, S and W lines", &format_ops},
     {"ftrace",
      "text of the kernel's trace or trace_pipe file, or of `trace-cmd report`, with dma and "
-     "swiotlb "
-     "events",
+     "swiotlb events",
      &format_ftrace},
     {"csv", "bouncesim's own CSV of requests or mappings, to be written by scripts", &format_csv},
     {"blkparse", "text of blkparse, default format", &format_blkparse},

@@ -40,8 +40,7 @@ static bool scan_time(struct cursor *c, uint64_t *time_ns)
     const char *digits;
     ptrdiff_t places;
 
-    if (!scan_decimal(&at, &seconds) || seconds > UINT64_MAX / 2000000000u ||
-        !scan_char(&at, '.'))
+    if (!scan_decimal(&at, &seconds) || seconds > UINT64_MAX / 2000000000u || !scan_char(&at, '.'))
         return false;
     digits = at.at;
     if (!scan_decimal(&at, &fraction))
@@ -335,10 +334,12 @@ static enum result on_coherent(struct bounce_trace *trace, struct cursor *c,
     return COHERENT;
 }
 
-typedef enum result (*event_handler)(struct bounce_trace *, struct cursor *,
-                                     struct kernel_event *);
+typedef enum result (*event_handler)(struct bounce_trace *, struct cursor *, struct kernel_event *);
 
-#define EVENT(name, handler) {name, sizeof(name) - 1, handler}
+#define EVENT(name, handler)                                                                       \
+    {                                                                                              \
+        name, sizeof(name) - 1, handler                                                            \
+    }
 
 static const struct {
     const char *name;
@@ -459,8 +460,9 @@ static enum bounce_status read_ftrace(struct bounce_trace *trace, struct bounce_
         scan_blanks(&c);
         if (c.at == c.end || known_other_line(trace, c))
             return BOUNCE_OK;
-        return trace_malformed(trace, error, "not a line of an ftrace text",
-                               "COMM-PID [CPU] FLAGS SECONDS.MICROS: EVENT: ARGUMENTS was expected");
+        return trace_malformed(
+            trace, error, "not a line of an ftrace text",
+            "COMM-PID [CPU] FLAGS SECONDS.MICROS: EVENT: ARGUMENTS was expected");
     }
     trace->counts.records++;
     handle = handler_of(&prefix);

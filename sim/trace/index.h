@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From 64-bit keys to small numbers (handles, lists). Several values may share a key; they are found
- * oldest first. */
+/* From 64-bit keys to small numbers (handles, lists). Several values may share a key; they are
+ * found oldest first. */
 #ifndef TRACE_INDEX_H
 #define TRACE_INDEX_H
 

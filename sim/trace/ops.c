@@ -272,7 +272,8 @@ static enum bounce_status read_ops(struct bounce_trace *trace, struct bounce_err
         break;
     case 'M':
         good = read_map(trace, &c, false);
-        wanted = "M ID CPU DEV ORIG(hex) SIZE ALLOC_ALIGN_MASK(hex) DIR(0-2), an id that is not live";
+        wanted =
+            "M ID CPU DEV ORIG(hex) SIZE ALLOC_ALIGN_MASK(hex) DIR(0-2), an id that is not live";
         break;
     case 'A':
         good = read_map(trace, &c, true);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the order is found: events are taken as recorded; a map that the allocator would not answer as
- * recorded is put off, and tried again after every change, until the record by which it must have
- * happened. Then two things are tried: that it came before a map of another CPU that has been placed
- * already, and that frees recorded a little later came before it. */
+/* How the order is found: events are taken as recorded; a map that the allocator would not answer
+ * as recorded is put off, and tried again after every change, until the record by which it must
+ * have happened. Then two things are tried: that it came before a map of another CPU that has been
+ * placed already, and that frees recorded a little later came before it. */
 #include "bounce/order.h"
 
 #include <stdlib.h>
@@ -22,8 +22,8 @@ struct held {
 /* What has been placed, as long as its place may still change. */
 struct step {
     struct bounce_event event;
-    uint64_t deadline;   /* record by which it had happened */
-    uint32_t cursor;     /* of the area taken from, before */
+    uint64_t deadline; /* record by which it had happened */
+    uint32_t cursor;   /* of the area taken from, before */
     bool moves_cursor;
     bool fixed; /* cannot be undone: a list that failed, another boot */
 };
@@ -49,7 +49,8 @@ struct bounce_order {
     struct step *log; /* placed, not yet fetched */
     uint64_t log_head;
     uint64_t log_tail;
-    uint64_t put_off[PUT_OFF_MAX]; /* places in the window of maps to be tried again, oldest first */
+    uint64_t
+        put_off[PUT_OFF_MAX]; /* places in the window of maps to be tried again, oldest first */
     size_t nput_off;
     struct placed *placed; /* by handle */
     uint32_t room;
@@ -254,9 +255,9 @@ static void do_step(struct bounce_order *order, struct step *step)
     } else if (event->kind == BOUNCE_EVENT_UNMAP) {
         free_slots(order, event->handle);
     } else if (tells_outcome(event)) {
-        step->fixed = event->recorded != BOUNCE_RECORDED_ADDRESS &&
-                      (event->recorded != BOUNCE_RECORDED_FULL ||
-                       (event->flags & BOUNCE_EVENT_LIST_OPEN));
+        step->fixed =
+            event->recorded != BOUNCE_RECORDED_ADDRESS &&
+            (event->recorded != BOUNCE_RECORDED_FULL || (event->flags & BOUNCE_EVENT_LIST_OPEN));
         if (event->recorded == BOUNCE_RECORDED_ADDRESS)
             step->moves_cursor =
                 bounce_swiotlb_cursor_at(order->mem, event->tlb_addr, &step->cursor);
@@ -287,8 +288,8 @@ static void log_step(struct bounce_order *order, uint64_t place)
     bool is_map = held->event.kind == BOUNCE_EVENT_MAP;
 
     held->done = true;
-    *step = (struct step){
-        .event = held->event, .deadline = is_map ? held->event.bound_seq : held->event.seq};
+    *step = (struct step){.event = held->event,
+                          .deadline = is_map ? held->event.bound_seq : held->event.seq};
     do_step(order, step);
     if (distance > 1) {
         order->stats.moved++;
@@ -498,8 +499,8 @@ static bool explain_by_early_frees(struct bounce_order *order, uint64_t place)
         chosen = own;
         found = try_early(order, map, &early, chosen);
         for (size_t i = 0; i < last && !found; i++) {
-            uint64_t with = own | freed_by(order, &early,
-                                           held_at(order, early.place[i])->event.cpu, i);
+            uint64_t with =
+                own | freed_by(order, &early, held_at(order, early.place[i])->event.cpu, i);
 
             if (with == tried)
                 continue;
@@ -524,8 +525,8 @@ static bool explain_by_early_frees(struct bounce_order *order, uint64_t place)
 
 /* ---- what nothing explains ---- */
 
-/* Whoever holds slots of the recorded address must have been freed: by an unmap a little later, or by
- * one that was lost. */
+/* Whoever holds slots of the recorded address must have been freed: by an unmap a little later, or
+ * by one that was lost. */
 static void clear_slots(struct bounce_order *order, const struct bounce_event *map)
 {
     uint64_t end = map->tlb_addr + map->size;
@@ -674,9 +675,8 @@ size_t bounce_order_pop(struct bounce_order *order, struct bounce_event *events,
             events[got++] = step_at(order, order->log_head++)->event;
         if (got == capacity)
             return got;
-        if (order->head < order->tail &&
-            (last || order->tail - order->head > LOOKAHEAD ||
-             order->tail - oldest(order) == WINDOW))
+        if (order->head < order->tail && (last || order->tail - order->head > LOOKAHEAD ||
+                                          order->tail - oldest(order) == WINDOW))
             look_at_next(order);
         else if (last && order->nput_off)
             force_due(order, UINT64_MAX);

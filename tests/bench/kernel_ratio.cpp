@@ -24,8 +24,28 @@
 
 namespace {
 
-using kernel_test::operation;
 using kernel_test::stream;
+
+// An operation in half a cache line: reading them is not what is measured.
+struct step {
+    std::uint64_t orig;
+    std::uint32_t id, size, cpu;
+    std::uint32_t align_or_offset; // M: alloc_align_mask; S: offset
+    char kind;
+    std::uint8_t dir, device;
+    bool alloc, for_cpu;
+};
+static_assert(sizeof(step) == 32);
+
+std::vector<step> steps_of(const stream &s) {
+    std::vector<step> steps;
+    for (const kernel_test::operation &op : s.operations)
+        steps.push_back({op.orig, op.id, static_cast<std::uint32_t>(op.size), op.cpu,
+                         op.kind == 'S' ? static_cast<std::uint32_t>(op.offset) : op.align_mask,
+                         op.kind, op.dir, static_cast<std::uint8_t>(op.device), op.alloc,
+                         op.for_cpu});
+    return steps;
+}
 
 [[noreturn]] void give_up(const std::string &why) {
     std::fprintf(stderr, "bouncesim: %s\n", why.c_str());
@@ -45,11 +65,11 @@ double cpu_ns() {
 }
 
 // Nanoseconds an operation of `run` over the operations from `from` on.
-template <typename Run> double time_of(const stream &s, std::size_t from, Run run) {
+template <typename Run> double time_of(const std::vector<step> &steps, std::size_t from, Run &run) {
     double begin = cpu_ns();
-    for (std::size_t i = from; i < s.operations.size(); i++)
-        run(s.operations[i]);
-    return (cpu_ns() - begin) / static_cast<double>(s.operations.size() - from);
+    for (std::size_t i = from; i < steps.size(); i++)
+        run(steps[i]);
+    return (cpu_ns() - begin) / static_cast<double>(steps.size() - from);
 }
 
 class core_loop {
@@ -78,12 +98,12 @@ class core_loop {
         bounce_swiotlb_destroy(mem_);
     }
 
-    void operator()(const operation &op) {
+    void operator()(const step &op) {
         switch (op.kind) {
         case 'M':
         case 'A': {
-            bounce_map_request request = {&devices_[op.device], op.orig, op.size, op.align_mask,
-                                          op.cpu};
+            bounce_map_request request = {&devices_[op.device], op.orig, op.size,
+                                          op.align_or_offset, op.cpu};
             bounce_map_result result;
             if (op.kind == 'A')
                 bounce_swiotlb_alloc(mem_, &request, &result);
@@ -99,8 +119,8 @@ class core_loop {
         case 'S':
             if (where_[op.id] && (op.dir == BOUNCE_BIDIRECTIONAL ||
                                   op.dir == (op.for_cpu ? BOUNCE_FROM_DEVICE : BOUNCE_TO_DEVICE)))
-                copied += bounce_swiotlb_sync(mem_, &devices_[op.device], where_[op.id] + op.offset,
-                                              op.size)
+                copied += bounce_swiotlb_sync(mem_, &devices_[op.device],
+                                              where_[op.id] + op.align_or_offset, op.size)
                               .bytes;
             break;
         default:
@@ -147,7 +167,7 @@ class kernel_loop {
         bounce_kt_unload(&library_);
     }
 
-    void operator()(const operation &op) {
+    void operator()(const step &op) {
         auto dir = static_cast<bounce_kt_dir>(op.dir);
         switch (op.kind) {
         case 'M':
@@ -156,7 +176,7 @@ class kernel_loop {
             if (op.kind == 'A')
                 kernel_->alloc(kt_, op.device, op.cpu, op.size, &result);
             else
-                kernel_->map(kt_, op.device, op.cpu, op.orig, op.size, op.align_mask, dir, 0,
+                kernel_->map(kt_, op.device, op.cpu, op.orig, op.size, op.align_or_offset, dir, 0,
                              &result);
             where_[op.id] = result.tlb_addr;
             break;
@@ -169,8 +189,8 @@ class kernel_loop {
             break;
         case 'S':
             if (where_[op.id])
-                kernel_->sync(kt_, op.device, where_[op.id] + op.offset, op.size, dir, op.for_cpu,
-                              nullptr);
+                kernel_->sync(kt_, op.device, where_[op.id] + op.align_or_offset, op.size, dir,
+                              op.for_cpu, nullptr);
             break;
         default: {
             bool ran;
@@ -196,12 +216,13 @@ void print_ratios(const char *plugin, std::size_t ops, unsigned runs) {
                 ops, runs, "profile", "kernel", "core", "ratio");
     for (const std::string &profile : kernel_test::profiles) {
         stream s = kernel_test::make_stream(profile, 1, ops);
+        std::vector<step> steps = steps_of(s);
         std::vector<double> kernel_ns, core_ns;
         for (unsigned run = 0; run < runs; run++) {
             kernel_loop kernel(plugin, s);
             core_loop core(s);
-            kernel_ns.push_back(time_of(s, 0, [&](const operation &op) { kernel(op); }));
-            core_ns.push_back(time_of(s, 0, [&](const operation &op) { core(op); }));
+            kernel_ns.push_back(time_of(steps, 0, kernel));
+            core_ns.push_back(time_of(steps, 0, core));
             if (kernel.where() != core.where())
                 give_up(profile + ": kernel and core differ");
         }
@@ -230,12 +251,13 @@ void print_sizes(std::size_t ops, unsigned runs) {
         for (const auto &column : columns) {
             stream s = kernel_test::make_filled(slots, column.areas, column.fill, 1, ops);
             std::vector<double> ns;
-            std::size_t from = s.operations.size() - ops; // the filling is not timed
+            std::vector<step> steps = steps_of(s);
+            std::size_t from = steps.size() - ops; // the filling is not timed
             for (unsigned run = 0; run < runs; run++) {
                 core_loop core(s);
                 for (std::size_t i = 0; i < from; i++)
-                    core(s.operations[i]);
-                ns.push_back(time_of(s, from, [&](const operation &op) { core(op); }));
+                    core(steps[i]);
+                ns.push_back(time_of(steps, from, core));
             }
             last.push_back(median(ns));
             std::printf(" %14.1f", last.back());

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "op_streams.hpp"
 
+#include "random_source.hpp"
+
 #include <algorithm>
 #include <cinttypes>
-#include <cmath>
 #include <cstdio>
-#include <initializer_list>
 #include <iterator>
 #include <stdexcept>
 
@@ -14,41 +14,6 @@ namespace {
 
 constexpr std::uint64_t gib4 = UINT32_MAX, all64 = UINT64_MAX;
 constexpr std::uint64_t usual_start = 0x7bc00000;
-
-// SplitMix64: the standard's distributions differ between libraries.
-class random_source {
-  public:
-    explicit random_source(std::uint64_t seed) : state_(seed) {}
-
-    std::uint64_t next() {
-        std::uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-        return z ^ z >> 31;
-    }
-    std::uint64_t below(std::uint64_t end) {
-        return next() % end;
-    }
-    std::uint64_t between(std::uint64_t low, std::uint64_t high) {
-        return low + below(high - low + 1);
-    }
-    double real(double low = 0, double high = 1) {
-        return low + (high - low) * (static_cast<double>(next() >> 11) * 0x1p-53);
-    }
-    bool chance(double share) {
-        return real() < share;
-    }
-    template <typename T> T one_of(std::initializer_list<T> list) {
-        return list.begin()[below(list.size())];
-    }
-    // 2 to a power between two: as many small ones as large ones.
-    std::uint64_t log_uniform(double low, double high) {
-        return static_cast<std::uint64_t>(std::llround(std::exp2(real(low, high))));
-    }
-
-  private:
-    std::uint64_t state_;
-};
 
 struct weighted {
     std::uint64_t size;
@@ -72,13 +37,13 @@ struct profile {
     std::string name;
     std::uint64_t slots;
     std::uint32_t cpus, areas;
+    double fill; // at most this share of the pool is asked for
     std::vector<device> devices;
     std::vector<weighted> sizes;
     double aligned = 0;                // share of maps that ask for alloc_align_mask 0xfff
     std::vector<weighted> allocs = {}; // restricted-pool allocations, 3 in 10
     double syncs = 0;                  // share of operations
     double overlong = 0;               // share of syncs that go past the buffer's end
-    double fill = 1.1;                 // at most this share of the pool is asked for
     std::uint64_t start = usual_start;
     // "random" only
     bool wild = false;
@@ -88,72 +53,31 @@ struct profile {
 const device plain = {0, gib4, all64};
 const device page = {0xfff, gib4, all64};
 
+// clang-format off
 const std::vector<profile> table = {
-    {"coco",
-     65536,
-     16,
-     0,
-     {page, plain},
+    {"coco", 65536, 16, 0, 0.9, {page, plain},
      {{4096, 8}, {1600, 6}, {65536, 3}, {131072, 2}, {262144, 2}, {520192, 1}}},
-    {"iommu",
-     4096,
-     4,
-     0,
-     {plain, page},
-     {{1514, 3}, {4000, 3}, {9000, 2}, {100, 2}, {70000, 1}},
-     0.7},
-    {"isa", 1024, 1, 1, {{0, 0xffff, gib4}}, {{512, 4}, {4096, 2}, {65536, 1}, {32768, 1}}},
-    {"manycpu",
-     4096,
-     64,
-     0,
-     {{0x7ff, gib4, all64}, plain},
+    {"iommu", 4096, 4, 0, 1.05, {plain, page},
+     {{1514, 3}, {4000, 3}, {9000, 2}, {100, 2}, {70000, 1}}, 0.7},
+    {"isa", 1024, 1, 1, 1.05, {{0, 0xffff, gib4}},
+     {{512, 4}, {4096, 2}, {65536, 1}, {32768, 1}}},
+    {"manycpu", 4096, 64, 0, 1.16, {{0x7ff, gib4, all64}, plain},
      {{4096, 4}, {2048, 4}, {20000, 2}, {100000, 1}}},
-    {"mix",
-     16384,
-     8,
-     8,
-     {page, plain, {0x1ff, gib4, gib4}},
+    {"mix", 16384, 8, 8, 1.05, {page, plain, {0x1ff, gib4, gib4}},
      {{4096, 6}, {1514, 3}, {512, 2}, {12288, 2}, {262144, 1}, {131072, 1}, {36864, 1}}},
-    {"net", 2048, 2, 0, {plain}, {{2048, 4}, {1514, 4}, {66, 3}, {4096, 1}}},
-    {"nvme",
-     8192,
-     4,
-     0,
-     {page},
+    {"net", 2048, 2, 0, 0.96, {plain}, {{2048, 4}, {1514, 4}, {66, 3}, {4096, 1}}},
+    {"nvme", 8192, 4, 0, 1.05, {page},
      {{4096, 5}, {16384, 2}, {8192, 2}, {65536, 1}, {253952, 1}, {131072, 1}}},
-    {"odd",
-     3000,
-     6,
-     6,
-     {plain, {0x3ff, 0xfffff, all64}},
+    {"odd", 3000, 6, 6, 1.16, {plain, {0x3ff, 0xfffff, all64}},
      {{700, 3}, {5000, 2}, {40000, 1}, {200000, 1}}},
-    {"restricted",
-     2048,
-     4,
-     1,
-     {plain},
-     {{1514, 4}, {4096, 4}, {16384, 1}},
-     0,
+    {"restricted", 2048, 4, 1, 1.05, {plain}, {{1514, 4}, {4096, 4}, {16384, 1}}, 0,
      {{4096, 2}, {12288, 1}, {16384, 1}, {32768, 1}, {8192, 1}}},
-    {"sync",
-     4096,
-     4,
-     0,
-     {page, plain},
-     {{4096, 3}, {1514, 3}, {9000, 2}, {40000, 1}},
-     0,
-     {},
-     0.3,
-     0,
-     0.2},
-    {"tiny",
-     128,
-     1,
-     0,
-     {{0, all64, all64}},
+    {"sync", 4096, 4, 0, 0.2, {page, plain}, {{4096, 3}, {1514, 3}, {9000, 2}, {40000, 1}}, 0, {},
+     0.3},
+    {"tiny", 128, 1, 0, 0.85, {{0, all64, all64}},
      {{3000, 2}, {2048, 2}, {512, 1}, {8192, 1}, {65536, 1}}},
 };
+// clang-format on
 
 profile random_profile(random_source &rng, bool growing) {
     profile p = {};
@@ -188,7 +112,8 @@ class maker {
   public:
     maker(const profile &p, random_source &rng, stream &out) : p_(p), rng_(rng), out_(out) {
         pool_slots_ = static_cast<double>(
-            std::max<std::uint64_t>(p.slots, 128 * (p.areas ? p.areas : p.cpus)));
+            p.wild ? std::max<std::uint64_t>(p.slots, 128 * (p.areas ? p.areas : p.cpus))
+                   : p.slots);
         turn();
     }
 
@@ -207,8 +132,12 @@ class maker {
         std::uint8_t dir;
     };
 
+    // The golden streams swing between half full and a little more than there is.
     void turn() {
-        goal_ = pool_slots_ * p_.fill * (filling_ ? rng_.real(0.55, 1) : rng_.real(0.1, 0.55));
+        double share = p_.wild    ? filling_ ? rng_.real(0.55, 1) : rng_.real(0.1, 0.55)
+                          : filling_ ? rng_.real(0.85, 1)
+                                  : rng_.real(0.42, 0.55);
+        goal_ = pool_slots_ * p_.fill * share;
     }
 
     void step() {
@@ -241,8 +170,8 @@ class maker {
         if (rng_.chance(p_.small))
             return rng_.log_uniform(0, 13);
         if (rng_.chance(0.3))
-            return rng_.one_of<std::uint64_t>(
-                {1, 2047, 2048, 2049, 4095, 4096, 4097, 65536, 262143, 262144, 262145});
+            return rng_.one_of<std::uint64_t>({1, 2047, 2048, 2049, 4095, 4096, 4097, 65536, 258048,
+                                               260096, 262143, 262144, 262145});
         return rng_.chance(0.5) ? rng_.between(1, 300 << 10) : rng_.log_uniform(0, 18.2);
     }
 

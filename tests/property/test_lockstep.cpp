@@ -107,7 +107,7 @@ class lockstep {
     }
 
     std::uint64_t random_size() {
-        switch (pick(8)) {
+        switch (pick(9)) {
         case 0:
             return 1 + pick(64);
         case 1:
@@ -120,6 +120,8 @@ class lockstep {
             return 1 + pick(65536);
         case 6:
             return 2048 * (1 + pick(128));
+        case 7: // a slot set and what is just less
+            return 2048 * (125 + pick(4));
         default:
             return 1 + pick(300 * 1024);
         }

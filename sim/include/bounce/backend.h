@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An allocator that is not the core: a user's own kernel tree, or a policy that keeps its slots in a
- * way of its own. It stands behind struct bounce_swiotlb, so engines do not know the difference. */
+/* An allocator that is not the core: a user's own kernel tree, or a policy that keeps its slots in
+ * a way of its own. It stands behind struct bounce_swiotlb, so engines do not know the difference.
+ */
 #ifndef BOUNCE_BACKEND_H
 #define BOUNCE_BACKEND_H
 

@@ -11,11 +11,11 @@
 
 BOUNCE_BEGIN_DECLS
 
-#define BOUNCE_SLOT_SHIFT     11u     /* IO_TLB_SHIFT: a slot is 2 KiB */
-#define BOUNCE_SEGMENT_SLOTS  128u    /* IO_TLB_SEGSIZE: slots of a slot set */
-#define BOUNCE_DEFAULT_NSLABS 32768u  /* 64 MiB, IO_TLB_DEFAULT_SIZE */
+#define BOUNCE_SLOT_SHIFT     11u      /* IO_TLB_SHIFT: a slot is 2 KiB */
+#define BOUNCE_SEGMENT_SLOTS  128u     /* IO_TLB_SEGSIZE: slots of a slot set */
+#define BOUNCE_DEFAULT_NSLABS 32768u   /* 64 MiB, IO_TLB_DEFAULT_SIZE */
 #define BOUNCE_MAX_NSLABS     8388608u /* 16 GiB: our own limit, beyond any kernel's pool */
-#define BOUNCE_MAX_CPUS       8192u   /* the largest NR_CPUS of a distribution kernel */
+#define BOUNCE_MAX_CPUS       8192u    /* the largest NR_CPUS of a distribution kernel */
 
 /* swiotlb=<slots>[,<areas>][,force|noforce]; 0 means "not given". */
 struct bounce_boot {

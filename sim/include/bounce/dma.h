@@ -15,8 +15,8 @@ BOUNCE_BEGIN_DECLS
 
 struct bounce_dma {
     struct bounce_swiotlb *mem; /* the caller's */
-    bool force;           /* swiotlb=force, a confidential guest, a restricted pool */
-    bool allocator_calls; /* every map goes to the allocator, whatever it can reach */
+    bool force;                 /* swiotlb=force, a confidential guest, a restricted pool */
+    bool allocator_calls;       /* every map goes to the allocator, whatever it can reach */
     uint64_t copies;
     uint64_t bytes_to_device;
     uint64_t bytes_from_device;
@@ -73,8 +73,8 @@ BOUNCE_API uint64_t bounce_dma_unmap(struct bounce_dma *dma, const struct bounce
  * mapping's direction asks for it. Returns what was copied: cut at the end of the slots. */
 BOUNCE_API struct bounce_copy bounce_dma_sync(struct bounce_dma *dma,
                                               const struct bounce_device *device,
-                                              const struct bounce_mapping *mapping,
-                                              uint64_t offset, uint64_t size, bool for_cpu);
+                                              const struct bounce_mapping *mapping, uint64_t offset,
+                                              uint64_t size, bool for_cpu);
 
 BOUNCE_END_DECLS
 

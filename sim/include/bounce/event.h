@@ -20,7 +20,7 @@ enum bounce_event_kind {
     BOUNCE_EVENT_RESTART, /* another boot: nothing is mapped, the pool is as new */
 
     /* Requests: an engine makes mappings of them. `handle` pairs them, `id` counts them. */
-    BOUNCE_EVENT_ISSUE,    /* given to the device: `size` bytes, dir, `segments` pieces (0: not told) */
+    BOUNCE_EVENT_ISSUE,    /* given to the device: `size` bytes, dir, `segments` pieces or 0 */
     BOUNCE_EVENT_COMPLETE, /* the device is done with it */
 };
 
@@ -44,11 +44,11 @@ enum bounce_event_flag {
     BOUNCE_EVENT_IMPLIED = 1u << 4,    /* not in the trace: follows from its addresses */
     BOUNCE_EVENT_UNMATCHED = 1u << 5,  /* UNMAP at tlb_addr of what was mapped before the trace */
     BOUNCE_EVENT_HELD = 1u << 6,       /* MAP before the trace began: its slots are taken */
-    BOUNCE_EVENT_PLACED = 1u << 7,     /* MAP that no order explains: its recorded slots are taken */
+    BOUNCE_EVENT_PLACED = 1u << 7, /* MAP that no order explains: its recorded slots are taken */
 };
 
-#define BOUNCE_NO_LIST      UINT32_MAX
-#define BOUNCE_HELD_MAX     4096u /* handles below are kept free for BOUNCE_EVENT_HELD */
+#define BOUNCE_NO_LIST  UINT32_MAX
+#define BOUNCE_HELD_MAX 4096u /* handles below are kept free for BOUNCE_EVENT_HELD */
 
 /* Handles are small numbers, reused once the mapping is gone, so that an engine
  * keeps its state in arrays. `id` never repeats. Times start at 0. */
@@ -66,11 +66,11 @@ struct bounce_event {
     uint32_t alloc_align_mask;
     uint16_t device; /* index into the trace's device table */
     uint16_t cpu;
-    uint8_t kind;     /* enum bounce_event_kind */
-    uint8_t dir;      /* enum bounce_dir */
-    uint8_t attrs;    /* enum bounce_attr */
-    uint8_t recorded; /* enum bounce_recorded */
-    uint8_t flags;    /* enum bounce_event_flag */
+    uint8_t kind;      /* enum bounce_event_kind */
+    uint8_t dir;       /* enum bounce_dir */
+    uint8_t attrs;     /* enum bounce_attr */
+    uint8_t recorded;  /* enum bounce_recorded */
+    uint8_t flags;     /* enum bounce_event_flag */
     uint16_t segments; /* ISSUE */
 };
 

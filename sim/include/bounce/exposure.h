@@ -18,8 +18,9 @@
  *   own      [tlb_addr, tlb_addr + size) of the mapping looked at: the map copies the buffer there
  *   live     the own bytes of another mapping that is live
  *   stale    the own bytes of mappings that have ended, until they are zeroed or become own bytes
- *   unknown  a granule's bytes outside every pool: behind a transient pool of an odd number of slots
- * Who wrote them, CPU or device, does not matter. Coherent memory is zeroed when it is allocated.
+ *   unknown  a granule's bytes outside every pool: behind a transient pool of an odd number of
+ * slots Who wrote them, CPU or device, does not matter. Coherent memory is zeroed when it is
+ * allocated.
  *
  * When it counts: a mapping's bytes are looked at once, when it is made. Live bytes count for both
  * mappings: for the later one then, and for the earlier one too, whose device finds them from then
@@ -98,10 +99,9 @@ BOUNCE_API void bounce_exposure_restart(struct bounce_exposure *exposure);
 BOUNCE_API enum bounce_status bounce_exposure_status(const struct bounce_exposure *exposure);
 
 /* The counts of device `index` (as in the events), zeros where nothing was mapped. */
-BOUNCE_API struct bounce_exposure_row
-bounce_exposure_device(const struct bounce_exposure *exposure, size_t index);
-BOUNCE_API struct bounce_exposure_row
-bounce_exposure_total(const struct bounce_exposure *exposure);
+BOUNCE_API struct bounce_exposure_row bounce_exposure_device(const struct bounce_exposure *exposure,
+                                                             size_t index);
+BOUNCE_API struct bounce_exposure_row bounce_exposure_total(const struct bounce_exposure *exposure);
 
 /* Bytes of memory it takes now. */
 BOUNCE_API size_t bounce_exposure_memory(const struct bounce_exposure *exposure);

@@ -38,9 +38,9 @@ BOUNCE_API bool bounce_evidence_range(const struct bounce_evidence *evidence, ui
 BOUNCE_API uint32_t bounce_evidence_min_align_mask(const struct bounce_evidence *evidence,
                                                    uint16_t device);
 
-/* What was mapped before the trace began: for every unmap without a map whose address lies among the
- * trace's bounce addresses, a MAP event with BOUNCE_EVENT_HELD goes to `held` (BOUNCE_HELD_MAX of
- * them at most), and the unmap gets its handle. Returns how many there are. */
+/* What was mapped before the trace began: for every unmap without a map whose address lies among
+ * the trace's bounce addresses, a MAP event with BOUNCE_EVENT_HELD goes to `held` (BOUNCE_HELD_MAX
+ * of them at most), and the unmap gets its handle. Returns how many there are. */
 BOUNCE_API size_t bounce_infer_held(const struct bounce_evidence *evidence,
                                     struct bounce_event *events, size_t count,
                                     struct bounce_event *held);
@@ -60,6 +60,7 @@ struct bounce_inference {
     uint64_t start;
     bool size_inferred;
     bool start_inferred;
+    bool grew;                /* addresses lie outside it too: it grew while it was recorded */
     bool in_use;              /* the pool was in use when the recording began */
     bool size_is_lower_bound; /* nothing in the events tells how much larger it was */
     uint64_t tried;           /* maps with a recorded address among the first events */

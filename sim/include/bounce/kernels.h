@@ -16,11 +16,11 @@ struct bounce_policy; /* how slots are searched: private to sim/swiotlb */
 struct bounce_backend_factory;
 
 struct bounce_kernel {
-    const char *name;    /* as given to --kernel */
-    const char *summary; /* one sentence: what it models */
-    const char *source;  /* where the behaviour was read or proposed */
-    const struct bounce_policy *policy;            /* of the core, or */
-    const struct bounce_backend_factory *factory;  /* an allocator of its own (backend.h) */
+    const char *name;                             /* as given to --kernel */
+    const char *summary;                          /* one sentence: what it models */
+    const char *source;                           /* where the behaviour was read or proposed */
+    const struct bounce_policy *policy;           /* of the core, or */
+    const struct bounce_backend_factory *factory; /* an allocator of its own (backend.h) */
 };
 
 /* Row `index` of the table, or NULL past its end. The rows are constant and live for ever. */

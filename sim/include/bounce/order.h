@@ -7,9 +7,9 @@
  * windows, each CPU's own order kept, under which the recorded kernel's allocator gives every
  * recorded address and failure.
  *
- * It streams: a bounded number of events is held back. Where nothing explains a record (events lost,
- * another kernel, another user of the pool), the recorded state is taken over and the search goes on
- * from there, so that one gap does not derail what follows. */
+ * It streams: a bounded number of events is held back. Where nothing explains a record (events
+ * lost, another kernel, another user of the pool), the recorded state is taken over and the search
+ * goes on from there, so that one gap does not derail what follows. */
 #ifndef BOUNCE_ORDER_H
 #define BOUNCE_ORDER_H
 
@@ -47,12 +47,11 @@ BOUNCE_API void bounce_order_destroy(struct bounce_order *order);
 
 /* Events in the order of the trace go in, as many as there is room for; returns how many were
  * taken. `devices` is the table they index. */
-BOUNCE_API size_t bounce_order_push(struct bounce_order *order,
-                                    const struct bounce_device *devices,
+BOUNCE_API size_t bounce_order_push(struct bounce_order *order, const struct bounce_device *devices,
                                     const struct bounce_event *events, size_t count);
 
-/* The same events come out in the order found, at most `capacity`; with `last` also those that would
- * wait for more. Returns how many; 0: push more. */
+/* The same events come out in the order found, at most `capacity`; with `last` also those that
+ * would wait for more. Returns how many; 0: push more. */
 BOUNCE_API size_t bounce_order_pop(struct bounce_order *order, struct bounce_event *events,
                                    size_t capacity, bool last);
 

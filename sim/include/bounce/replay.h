@@ -27,9 +27,10 @@ struct bounce_replay_config {
     struct bounce_swiotlb_config pool;
     bool force;
     bool allocator_calls;
-    bool as_recorded; /* the recorded pool: what no order explains is placed where it was recorded */
-    uint64_t worker_delay_ns; /* growing kernels: from the failure that queues the worker to the
-                                 pool it adds; streams of allocator calls say themselves when */
+    /* The pool is the recorded one: what no order explains is placed where it was recorded. */
+    bool as_recorded;
+    uint64_t worker_delay_ns;    /* growing kernels: from the failure that queues the worker to the
+                                    pool it adds; streams of allocator calls say themselves when */
     uint32_t conversion_page_ns; /* encrypted guests: bounce_guest_conversion_ns() */
     /* NULL: no map waits. Not with a pool for each device. Times of events that were put off are
      * later than recorded, and never earlier than those before them. */
@@ -78,12 +79,11 @@ BOUNCE_API const struct bounce_swiotlb *bounce_replay_mem(const struct bounce_re
 
 /* The mapping behind a handle as it is now; `state` is BOUNCE_UNMAPPED when there is none. Valid
  * until the next bounce_replay_run(); NULL for a handle beyond those seen so far. */
-BOUNCE_API const struct bounce_mapping *
-bounce_replay_mapping(const struct bounce_replay *replay, uint32_t handle);
+BOUNCE_API const struct bounce_mapping *bounce_replay_mapping(const struct bounce_replay *replay,
+                                                              uint32_t handle);
 
 /* Everything counted so far. */
-BOUNCE_API void bounce_replay_stats(const struct bounce_replay *replay,
-                                    struct bounce_stats *stats);
+BOUNCE_API void bounce_replay_stats(const struct bounce_replay *replay, struct bounce_stats *stats);
 
 BOUNCE_END_DECLS
 

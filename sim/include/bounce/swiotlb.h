@@ -67,22 +67,22 @@ struct bounce_swiotlb_counts {
     uint64_t used_hiwater; /* io_tlb_used_hiwater, slots */
     uint64_t transient_nslabs;
     uint64_t transient_nslabs_hiwater;
-    uint64_t pools; /* default and grown pools, without transient ones */
-    uint64_t free_segments;     /* slot sets that are wholly free: each serves one 256 KiB mapping */
+    uint64_t pools;         /* default and grown pools, without transient ones */
+    uint64_t free_segments; /* slot sets that are wholly free: each serves one 256 KiB mapping */
     uint64_t free_segments_min; /* fewest at any time */
     uint64_t internal_bytes;    /* bytes of used slots that no mapping asked for */
     uint64_t internal_bytes_hiwater;
     uint64_t transient_maps;  /* buffers that got a pool of their own */
     uint64_t converted_bytes; /* made shared in an encrypted guest: pools and atomic pool */
-    uint64_t probes; /* candidates looked at, all calls */
-    uint64_t locks;  /* area locks taken by searches, all calls */
+    uint64_t probes;          /* candidates looked at, all calls */
+    uint64_t locks;           /* area locks taken by searches, all calls */
 };
 
 enum bounce_outcome {
     BOUNCE_MAP_OK,
-    BOUNCE_MAP_FULL,     /* no usable slots: the kernel logs "swiotlb buffer is full" */
-    BOUNCE_MAP_OVERSIZE, /* the same to the kernel, but no pool of any size could serve it */
-    BOUNCE_MAP_LOCKUP,   /* the kernel's search would never end */
+    BOUNCE_MAP_FULL,        /* no usable slots: the kernel logs "swiotlb buffer is full" */
+    BOUNCE_MAP_OVERSIZE,    /* the same to the kernel, but no pool of any size could serve it */
+    BOUNCE_MAP_LOCKUP,      /* the kernel's search would never end */
     BOUNCE_MAP_UNREACHABLE, /* slots were found above the device's DMA mask, and given back */
 };
 
@@ -101,8 +101,8 @@ enum bounce_cause {
 
 struct bounce_map_request {
     const struct bounce_device *device;
-    uint64_t orig_addr;        /* physical address of the buffer; ignored by bounce_swiotlb_alloc() */
-    uint64_t size;             /* bytes, >= 1 */
+    uint64_t orig_addr; /* physical address of the buffer; ignored by bounce_swiotlb_alloc() */
+    uint64_t size;      /* bytes, >= 1 */
     uint32_t alloc_align_mask; /* IOMMU granule - 1 for an untrusted device, otherwise 0 */
     uint32_t cpu;
 };

@@ -17,9 +17,9 @@ BOUNCE_BEGIN_DECLS
 struct bounce_timeline;
 
 struct bounce_timeline_row {
-    uint64_t time_ns;   /* start of the row's interval */
-    uint64_t used;      /* slots at its end */
-    uint64_t used_max;  /* slots, highest within it */
+    uint64_t time_ns;  /* start of the row's interval */
+    uint64_t used;     /* slots at its end */
+    uint64_t used_max; /* slots, highest within it */
     uint64_t used_hiwater;
     uint64_t nslabs;
     uint64_t transient_nslabs;
@@ -42,7 +42,8 @@ BOUNCE_API void bounce_timeline_note_full(struct bounce_timeline *timeline, uint
 /* Rows in order of time, those without any event left out; `areas` gets the highest use of each
  * area within the row. NULL past the end. */
 BOUNCE_API const struct bounce_timeline_row *
-bounce_timeline_get_row(const struct bounce_timeline *timeline, size_t index, const uint32_t **areas);
+bounce_timeline_get_row(const struct bounce_timeline *timeline, size_t index,
+                        const uint32_t **areas);
 BOUNCE_API uint32_t bounce_timeline_areas(const struct bounce_timeline *timeline);
 BOUNCE_API uint64_t bounce_timeline_interval_ns(const struct bounce_timeline *timeline);
 

@@ -71,13 +71,13 @@ struct bounce_trace_counts {
     uint64_t unmatched_unmaps; /* of mappings made before the trace began, or lost; of requests:
                                   completions */
     uint64_t unmatched_syncs;
-    uint64_t implied_unmaps;   /* an address was given out again without an unmap in between */
-    uint64_t truncated_lists;  /* scatter lists of which the kernel printed 128 entries */
-    uint64_t failed_lists;     /* scatter lists that left only swiotlb_bounced events */
-    uint64_t time_steps_back;  /* joined recordings: time goes on, the pool is as new */
-    uint64_t late_records;     /* too late to be put in order; taken when they came */
-    uint64_t not_tracked;      /* mappings beyond the live limit: unmaps are missing */
-    uint64_t first_ns;         /* time of the first record as recorded */
+    uint64_t implied_unmaps;  /* an address was given out again without an unmap in between */
+    uint64_t truncated_lists; /* scatter lists of which the kernel printed 128 entries */
+    uint64_t failed_lists;    /* scatter lists that left only swiotlb_bounced events */
+    uint64_t time_steps_back; /* joined recordings: time goes on, the pool is as new */
+    uint64_t late_records;    /* too late to be put in order; taken when they came */
+    uint64_t not_tracked;     /* mappings beyond the live limit: unmaps are missing */
+    uint64_t first_ns;        /* time of the first record as recorded */
     uint64_t span_ns;
 };
 
@@ -110,7 +110,8 @@ BOUNCE_API enum bounce_status bounce_trace_next(struct bounce_trace *trace,
 BOUNCE_API const struct bounce_format *bounce_trace_format(const struct bounce_trace *trace);
 BOUNCE_API const struct bounce_recorded_config *
 bounce_trace_recorded(const struct bounce_trace *trace);
-BOUNCE_API const struct bounce_trace_counts *bounce_trace_get_counts(const struct bounce_trace *trace);
+BOUNCE_API const struct bounce_trace_counts *
+bounce_trace_get_counts(const struct bounce_trace *trace);
 
 /* Cost: sorts the distinct sizes. */
 BOUNCE_API struct bounce_request_counts bounce_trace_requests(const struct bounce_trace *trace);
