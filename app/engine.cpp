@@ -6,6 +6,7 @@
 #include "text.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <memory>
 #include <new>
 
@@ -97,7 +98,9 @@ models::costs read_costs(const engine_options &options) {
 }
 
 std::string timing_summary(const models::timing_stats &t, const bounce_stats &stats) {
-    auto ns = [](double value) { return time_text(static_cast<std::uint64_t>(value + 0.5)); };
+    auto ns = [](double value) {
+        return time_text(static_cast<std::uint64_t>(std::llround(value)));
+    };
     if (!stats.events_maps)
         return "";
     return "Simulated time: a map took " + ns(t.map_p50_ns) + " in the middle, " +

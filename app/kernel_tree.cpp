@@ -18,8 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 namespace bouncesim {
 
 const char kernel_tree_syntax[] = "tree:PATH[:dynamic][:own-alloc]";

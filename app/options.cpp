@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <iostream>
 #include <sstream>
 
@@ -106,7 +107,7 @@ void read_machine(const po::variables_map &values, simulation_options &options) 
         double share = values["fragmentation"].as<double>();
         if (!(share >= 0 && share <= 1))
             throw refused_error("--fragmentation: a number from 0 to 1 was expected");
-        options.lost_orders = static_cast<std::uint32_t>(share * 10 + 0.5);
+        options.lost_orders = static_cast<std::uint32_t>(std::lround(share * 10));
     }
 }
 

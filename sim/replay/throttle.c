@@ -68,7 +68,7 @@ void throttle_destroy(struct throttle *t)
 {
     if (!t)
         return;
-    for (size_t i = 0; i < t->nnames; i++)
+    for (size_t i = 0; t->names && i < t->nnames; i++)
         free(t->names[i]);
     free(t->names);
     free(t->may);

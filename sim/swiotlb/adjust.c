@@ -72,7 +72,7 @@ bool bounce_swiotlb_place(struct bounce_swiotlb *mem, const struct bounce_map_re
 bool bounce_swiotlb_cursor_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr, uint32_t *cursor)
 {
     /* Reads only; the pool is looked up in the same way for both. */
-    const struct pool *pool = pool_at((struct bounce_swiotlb *)(uintptr_t)mem, tlb_addr);
+    const struct pool *pool = pool_at((struct bounce_swiotlb *)mem, tlb_addr);
 
     if (!pool)
         return false;
@@ -90,7 +90,7 @@ void bounce_swiotlb_set_cursor_at(struct bounce_swiotlb *mem, uint64_t tlb_addr,
 
 uint64_t bounce_swiotlb_holder(const struct bounce_swiotlb *mem, uint64_t tlb_addr)
 {
-    const struct pool *pool = pool_at((struct bounce_swiotlb *)(uintptr_t)mem, tlb_addr);
+    const struct pool *pool = pool_at((struct bounce_swiotlb *)mem, tlb_addr);
     uint32_t slot, holder;
 
     if (!pool)

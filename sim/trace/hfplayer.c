@@ -18,9 +18,9 @@ static bool read_header(struct row_state *state, const struct field *f, size_t n
 
     for (size_t i = 0; i < n; i++) {
         state->columns[i] = UNUSED;
-        for (uint8_t known = TIME; known <= LUN; known++)
+        for (int known = TIME; known <= LUN; known++)
             if (field_is(&f[i], names[known])) {
-                state->columns[i] = known;
+                state->columns[i] = (uint8_t)known;
                 seen |= 1u << known;
             }
     }

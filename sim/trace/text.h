@@ -69,7 +69,7 @@ void text_close(struct bounce_trace *trace);
 /* A row of struct bounce_format_ops that is all of the above. */
 #define TEXT_FORMAT(detect_function, line_format)                                                  \
     {                                                                                              \
-        .detect = detect_function, .open = text_open, .read = text_read, .close = text_close,      \
+        .detect = (detect_function), .open = text_open, .read = text_read, .close = text_close,    \
         .lines = &(line_format),                                                                   \
     }
 

@@ -20,12 +20,17 @@ static uint64_t continued_us(struct row_state *state, uint64_t time_us)
     return state->clock_ns + time_us;
 }
 
+static bool is_one_of(char ch, const char *set)
+{
+    return ch && strchr(set, ch);
+}
+
 /* "Bo:2:002:2": the direction, and the bus as the device. */
 static bool scan_address(struct cursor *c, char *type, struct row *row)
 {
     uint64_t number;
 
-    if (c->end - c->at < 3 || !memchr("CZIB", c->at[0], 4) || !memchr("io", c->at[1], 2) ||
+    if (c->end - c->at < 3 || !is_one_of(c->at[0], "CZIB") || !is_one_of(c->at[1], "io") ||
         c->at[2] != ':')
         return false;
     *type = c->at[0];
