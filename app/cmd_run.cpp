@@ -44,6 +44,7 @@ run_outputs read_outputs(const po::variables_map &values) {
 struct run_result {
     bounce_stats stats;
     bool contradicted = false;
+    bool data_wrong = false;
     std::shared_ptr<bounce_evidence> evidence;
 };
 
@@ -72,7 +73,7 @@ run_result run_once(const simulation_options &options, const engine_options &eng
 
     engine_result result = run_engine(session, engine, rows);
     check_kernel_trees();
-    run_result done{result.stats, session.contradicted() && session.rewindable(),
+    run_result done{result.stats, session.contradicted() && session.rewindable(), result.data_wrong,
                     session.evidence()};
     if (done.contradicted)
         return done;
@@ -89,6 +90,8 @@ run_result run_once(const simulation_options &options, const engine_options &eng
             object["exposure"] = exposure_json(*rows.exposure(), session.devices());
         if (!result.timing.empty())
             object["timing"] = std::move(result.timing);
+        for (auto &item : result.sections)
+            object[item.key()] = std::move(item.value());
         json_file->write(pretty(object));
         json_file->commit();
     }
@@ -130,7 +133,8 @@ int cmd_run(const arguments &args) {
     run_result result = run_once(options, engine, outputs, nullptr);
     if (result.contradicted) // the first events misled: once more, knowing all of them
         result = run_once(options, engine, outputs, result.evidence);
-    return values.count("fail-on-full") && result.stats.events_full ? exit_regression : exit_done;
+    bool full = values.count("fail-on-full") && result.stats.events_full;
+    return full || result.data_wrong ? exit_regression : exit_done;
 }
 
 } // namespace bouncesim

@@ -11,6 +11,7 @@
 #include <new>
 
 #ifdef BOUNCESIM_SYSTEMC
+#include "check_report.hpp"
 #include "models/costs.hpp"
 #include "models/mapping_engine.hpp"
 #endif
@@ -26,6 +27,8 @@ po::options_description engine_option_table() {
         "systemc: default (`bouncesim list costs`), or zero");
     add("cost", po::value<std::vector<std::string>>()->value_name("KEY=PS"),
         "systemc: one cost, in picoseconds");
+    add("check-data", "systemc: buffers hold real bytes, and every copy and transfer is checked; "
+                      "exit status 3 when a byte is not where it belongs");
     return table;
 }
 
@@ -40,6 +43,9 @@ engine_options read_engine_options(const po::variables_map &values) {
     options.zero_costs = costs == "zero";
     if (values.count("cost"))
         options.costs = values["cost"].as<std::vector<std::string>>();
+    options.check_data = values.count("check-data") > 0;
+    if (options.name == "replay" && options.check_data)
+        throw refused_error("--check-data belongs to --engine systemc");
     if (options.name == "replay" && (options.zero_costs || !options.costs.empty()))
         throw refused_error("--costs and --cost belong to --engine systemc");
 #ifndef BOUNCESIM_SYSTEMC
@@ -117,6 +123,7 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
         throw refused_error("--throttle belongs to --engine replay");
     config.timing = read_costs(options);
     config.cpus = session.config().replay.pool.cpus;
+    config.check_data = options.check_data;
     std::unique_ptr<models::mapping_engine> engine;
     try {
         engine = std::make_unique<models::mapping_engine>(config, &hooks);
@@ -137,6 +144,12 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
     BOUNCESIM_TIMING_STATS(BOUNCESIM_ROW)
 #undef BOUNCESIM_ROW
     result.summary = timing_summary(timing, result.stats);
+    if (options.check_data) {
+        models::check_stats checked = engine->checked();
+        result.sections["check"] = check_json(checked, session.devices());
+        result.summary += check_summary(checked, session.devices());
+        result.data_wrong = !checked.clean();
+    }
     if (!session.timed())
         result.summary += "The trace has no times: 1 us an operation is assumed, so simulated "
                           "times mean little.\n";

@@ -18,12 +18,15 @@ struct engine_options {
     std::string name = "replay";
     bool zero_costs = false;
     std::vector<std::string> costs; // KEY=PS
+    bool check_data = false;
 };
 
 struct engine_result {
     bounce_stats stats = {};
-    boost::json::object timing; // simulated time, where the engine has it
-    std::string summary;        // lines for people
+    boost::json::object timing;   // simulated time, where the engine has it
+    boost::json::object sections; // more of the result: "check"
+    std::string summary;          // lines for people
+    bool data_wrong = false;      // --check-data found something
 };
 
 po::options_description engine_option_table();

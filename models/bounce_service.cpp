@@ -31,6 +31,7 @@ bounce_service::bounce_service(const sc_core::sc_module_name &name, const costs 
     own.changed = hooks_.changed ? on_changed : nullptr;
     own.taken = hooks_.taken ? on_taken : nullptr;
     own.freed = hooks_.freed ? on_freed : nullptr;
+    own.copied = on_copied;
     bounce_replay *replay;
     bounce_error error = {};
     if (bounce_replay_create(&pool, &own, &replay, &error))
@@ -97,6 +98,13 @@ void bounce_service::on_freed(void *context, const bounce_mapping *mapping) {
                  [&](const bounce_event *) { self.hooks_.freed(self.hooks_.context, mapping); });
 }
 
+void bounce_service::on_copied(void *context, const bounce_mapping *mapping,
+                               const bounce_copy *copy, uint64_t tlb_addr, bool to_device) {
+    auto &self = *static_cast<bounce_service *>(context);
+    if (self.check_)
+        self.check_->copied(*self.current_, *mapping, *copy, tlb_addr, to_device);
+}
+
 const bounce_mapping *bounce_service::mapping(uint32_t handle) const {
     static const bounce_mapping unmapped = {};
     const bounce_mapping *found = bounce_replay_mapping(replay_.get(), handle);
@@ -113,8 +121,12 @@ void bounce_service::run(const operation &op, uint64_t time_ps) {
     event.time_ns = time_ps / 1000;
     current_ = &op;
     pooled_ = false;
+    if (check_)
+        check_->before(op, *mapping(op.event.handle));
     if (bounce_replay_run(replay_.get(), devices_, &event, 1))
         throw engine_error("out of memory for the mappings of the trace");
+    if (check_)
+        check_->after(op, *mapping(op.event.handle), devices_);
     if (thrown_)
         std::rethrow_exception(std::exchange(thrown_, nullptr));
 }
@@ -229,6 +241,8 @@ void bounce_service::b_transport(int, tlm::tlm_generic_payload &payload, sc_core
         ext.mapped = mapped.state != BOUNCE_UNMAPPED;
         ext.dir = mapped.dir;
         ext.dma_addr = mapped.dma_addr;
+        ext.size = mapped.size;
+        ext.mapping = check_ ? check_->token(ext.op->event.handle) : 0;
     }
     delay = sc_core::sc_time::from_value(time_ps - now_ps());
     payload.set_response_status(tlm::TLM_OK_RESPONSE);

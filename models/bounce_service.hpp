@@ -6,6 +6,7 @@
 #include "area_locks.hpp"
 #include "copy_cache.hpp"
 #include "dma_extension.hpp"
+#include "mapping_check.hpp"
 #include "models/costs.hpp"
 
 #include "bounce/replay.h"
@@ -29,6 +30,11 @@ class bounce_service : public sc_core::sc_module {
     // engine_config_error for a pool that the core refuses. `hooks` may be null.
     bounce_service(const sc_core::sc_module_name &name, const costs &timing,
                    const bounce_replay_config &pool, const bounce_replay_hooks *hooks);
+
+    // Checked runs: to be set before the first call, and to outlive the last one.
+    void set_check(mapping_check *check) {
+        check_ = check;
+    }
 
     // The table that events index from now on.
     void set_devices(const bounce_device *devices) {
@@ -67,6 +73,8 @@ class bounce_service : public sc_core::sc_module {
     static void on_taken(void *context, const bounce_event *event, const bounce_map_result *result,
                          const bounce_swiotlb *mem);
     static void on_freed(void *context, const bounce_mapping *mapping);
+    static void on_copied(void *context, const bounce_mapping *mapping, const bounce_copy *copy,
+                          uint64_t tlb_addr, bool to_device);
     // Calls the user's hook with the handles that the trace uses; keeps what it throws.
     template <class Hook> void forward(const bounce_event *event, const Hook &hook);
 
@@ -79,6 +87,7 @@ class bounce_service : public sc_core::sc_module {
     uint64_t area_bytes_;
     dma_transaction to_memory_;
 
+    mapping_check *check_ = nullptr;
     const bounce_device *devices_ = nullptr;
     const operation *current_ = nullptr; // what the core is at
     bool pooled_ = false;

@@ -11,24 +11,54 @@ dma_device::dma_device(const sc_core::sc_module_name &name, const costs &timing)
     to_memory_.extension.request = dma_request::transfer;
 }
 
+// The transfer itself; with its bytes where they are followed.
+void dma_device::move(const dma_extension &told, uint64_t offset, uint64_t bytes, bool read,
+                      sc_core::sc_time &delay) {
+    tlm::tlm_generic_payload &payload = to_memory_.payload;
+    dma_extension &ext = to_memory_.extension;
+    uint32_t handle = told.op->event.handle;
+    uint64_t followed = check_ ? check_->followed(handle, offset, bytes) : 0;
+
+    payload.set_address(told.dma_addr + offset);
+    payload.set_data_length(static_cast<unsigned>(std::min<uint64_t>(bytes, UINT32_MAX)));
+    payload.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+    ext.device = told.op->event.device;
+    ext.mapping = told.mapping;
+    ext.dir = read ? BOUNCE_TO_DEVICE : BOUNCE_FROM_DEVICE;
+    ext.fault = dma_fault::no_fault;
+    ext.data_bytes = 0;
+    if (followed) {
+        data_.resize(std::max<std::size_t>(data_.size(), followed));
+        ext.space = check_->space(handle);
+        ext.data_bytes =
+            read ? followed : check_->device_write(handle, offset, data_.data(), followed);
+        payload.set_command(read ? tlm::TLM_READ_COMMAND : tlm::TLM_WRITE_COMMAND);
+        payload.set_data_ptr(data_.data());
+    }
+    bus->b_transport(payload, delay);
+    if (!followed)
+        return;
+    if (read && payload.is_response_ok())
+        check_->device_read(handle, offset, data_.data(), followed);
+    payload.set_command(tlm::TLM_IGNORE_COMMAND);
+    payload.set_data_ptr(nullptr);
+}
+
 // Its last byte has arrived at the time returned; the link is free for the next one earlier, when
 // the bytes have left it.
-uint64_t dma_device::transfer(const bounce_event &event, uint64_t address, bool read,
+uint64_t dma_device::transfer(const dma_extension &told, uint64_t offset, uint64_t size, bool read,
                               uint64_t start_ps) {
-    uint64_t bytes = std::min(event.size, cost_curve::limit);
+    uint64_t bytes = std::min(size, cost_curve::limit);
     uint64_t per_kib = read ? timing_.bus_read_ps_per_kib : timing_.bus_write_ps_per_kib;
     uint64_t on_link = bytes / 1024 * per_kib + bytes % 1024 * per_kib / 1024;
     uint64_t latency = (read ? timing_.bus_read : timing_.bus_write).at(bytes);
-    uint64_t &free_at = link_free_at_ps_[event.device];
+    uint64_t &free_at = link_free_at_ps_[told.op->event.device];
 
     uint64_t begin = std::max(start_ps, free_at);
     free_at = begin + on_link;
-    to_memory_.payload.set_address(address);
-    to_memory_.payload.set_data_length(
-        static_cast<unsigned>(std::min<uint64_t>(bytes, UINT32_MAX)));
     sc_core::sc_time delay =
         sc_core::sc_time::from_value(begin + std::max(latency, on_link) - now_ps());
-    bus->b_transport(to_memory_.payload, delay);
+    move(told, offset, bytes, read, delay);
     uint64_t done = now_ps() + delay.value();
     transfers_++;
     busy_ps_ += static_cast<double>(done - start_ps);
@@ -38,14 +68,18 @@ uint64_t dma_device::transfer(const bounce_event &event, uint64_t address, bool 
 void dma_device::b_transport(int, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {
     dma_extension &ext = *payload.get_extension<dma_extension>();
     const bounce_event &event = ext.op->event;
+    bool sync = event.kind == BOUNCE_EVENT_SYNC_FOR_DEVICE;
+    uint64_t offset = sync ? event.offset : 0;
+    // A sync may name more than the mapping has: a device uses what it was given.
+    uint64_t bytes = offset < ext.size ? std::min(event.size, ext.size - offset) : 0;
 
     if (event.device >= link_free_at_ps_.size())
         link_free_at_ps_.resize(std::size_t{event.device} * 2);
     ext.done_ps = now_ps() + delay.value();
-    if (ext.dir == BOUNCE_TO_DEVICE || ext.dir == BOUNCE_BIDIRECTIONAL)
-        ext.done_ps = transfer(event, ext.dma_addr, true, ext.done_ps);
-    if (ext.dir == BOUNCE_FROM_DEVICE || ext.dir == BOUNCE_BIDIRECTIONAL)
-        ext.done_ps = transfer(event, ext.dma_addr, false, ext.done_ps);
+    if (bytes && (ext.dir == BOUNCE_TO_DEVICE || ext.dir == BOUNCE_BIDIRECTIONAL))
+        ext.done_ps = transfer(ext, offset, bytes, true, ext.done_ps);
+    if (bytes && (ext.dir == BOUNCE_FROM_DEVICE || ext.dir == BOUNCE_BIDIRECTIONAL))
+        ext.done_ps = transfer(ext, offset, bytes, false, ext.done_ps);
     last_done_ps_ = std::max(last_done_ps_, ext.done_ps);
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
 }

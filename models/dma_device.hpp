@@ -2,6 +2,7 @@
 // The devices of the trace. Each has a link of its own, on which its transfers follow each other.
 #pragma once
 
+#include "data_check.hpp"
 #include "dma_extension.hpp"
 #include "models/costs.hpp"
 
@@ -22,6 +23,11 @@ class dma_device : public sc_core::sc_module {
 
     dma_device(const sc_core::sc_module_name &name, const costs &timing);
 
+    // Checked runs: transfers carry bytes. To be set before the first doorbell.
+    void set_check(data_check *check) {
+        check_ = check;
+    }
+
     uint64_t transfers() const {
         return transfers_;
     }
@@ -34,10 +40,15 @@ class dma_device : public sc_core::sc_module {
 
   private:
     void b_transport(int initiator, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
-    uint64_t transfer(const bounce_event &event, uint64_t address, bool read, uint64_t start_ps);
+    uint64_t transfer(const dma_extension &told, uint64_t offset, uint64_t bytes, bool read,
+                      uint64_t start_ps);
+    void move(const dma_extension &told, uint64_t offset, uint64_t bytes, bool read,
+              sc_core::sc_time &delay);
 
     const costs &timing_;
     dma_transaction to_memory_;
+    data_check *check_ = nullptr;
+    std::vector<unsigned char> data_;       // of the transfer, in checked runs
     std::vector<uint64_t> link_free_at_ps_; // by device
     uint64_t transfers_ = 0;
     double busy_ps_ = 0;

@@ -87,6 +87,10 @@ bounce_stats mapping_engine::stats() const {
     return stats;
 }
 
+check_stats mapping_engine::checked() const {
+    return state_->platform->check();
+}
+
 timing_stats mapping_engine::timing() const {
     return state_->platform->timing();
 }

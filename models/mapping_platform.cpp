@@ -22,7 +22,16 @@ mapping_platform::mapping_platform(const sc_core::sc_module_name &name, const en
       memory_("memory", timing_), service_("bounce", timing_, config.replay, hooks),
       devices_("devices", timing_), player_("player", context_, service_) {
     service_.memory.bind(memory_.socket);
-    devices_.bus.bind(memory_.socket);
+    if (config.check_data) {
+        checks_ = std::make_unique<checks>(config);
+        memory_.set_bytes(&checks_->bytes);
+        service_.set_check(&checks_->events);
+        devices_.set_check(&checks_->data);
+        devices_.bus.bind(checks_->transfers.devices);
+        checks_->transfers.out.bind(memory_.socket);
+    } else {
+        devices_.bus.bind(memory_.socket);
+    }
     for (uint32_t n = 0; n < config.cpus; n++) {
         cpus_.push_back(std::make_unique<cpu>(("cpu" + std::to_string(n)).c_str(), context_));
         cpu &made = *cpus_.back();
@@ -40,6 +49,15 @@ void mapping_platform::run(const event_source &source) {
         std::rethrow_exception(context_.measured.failure);
     if (!player_.done() || context_.operations.live())
         throw engine_error("the models stand still before the end of the trace");
+}
+
+check_stats mapping_platform::check() const {
+    check_stats seen;
+    if (checks_) {
+        seen = checks_->data.stats();
+        seen.faults = checks_->transfers.faults();
+    }
+    return seen;
 }
 
 timing_stats mapping_platform::timing() const {

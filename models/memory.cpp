@@ -22,6 +22,13 @@ void memory::b_transport(int, tlm::tlm_generic_payload &payload, sc_core::sc_tim
     }
     if (more)
         delay += sc_core::sc_time::from_value(more);
+    if (bytes_ && payload.get_data_ptr()) {
+        const dma_extension &ext = *payload.get_extension<dma_extension>();
+        if (payload.is_read())
+            bytes_->read(ext.space, payload.get_address(), payload.get_data_ptr(), ext.data_bytes);
+        else if (payload.is_write())
+            bytes_->write(ext.space, payload.get_address(), payload.get_data_ptr(), ext.data_bytes);
+    }
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
 }
 

@@ -188,15 +188,34 @@ static void count_failure(struct bounce_replay *replay, const struct bounce_even
         replay->hooks.full(replay->hooks.context, event, result, &pressure);
 }
 
+static void tell_copy(struct bounce_replay *replay, const struct bounce_mapping *mapping,
+                      uint64_t orig_addr, uint64_t tlb_addr, uint64_t bytes, bool to_device)
+{
+    struct bounce_copy copy = {.orig_addr = orig_addr, .bytes = bytes};
+
+    if (bytes && replay->hooks.copied)
+        replay->hooks.copied(replay->hooks.context, mapping, &copy, tlb_addr, to_device);
+}
+
+/* A new mapping's bounce buffer was filled. */
+static void tell_copy_out(struct bounce_replay *replay, const struct bounce_mapping *mapping)
+{
+    if (mapping->state == BOUNCE_BOUNCED)
+        tell_copy(replay, mapping, mapping->orig_addr, mapping->dma_addr, mapping->size, true);
+}
+
 static void release(struct bounce_replay *replay, const struct bounce_device *device,
                     struct entry *entry, unsigned attrs)
 {
+    uint64_t copied;
     bool pooled = entry->mapping.state == BOUNCE_BOUNCED || entry->mapping.state == BOUNCE_COHERENT;
 
     replay->stats.events_unmaps += pooled;
     if (pooled && replay->hooks.freed)
         replay->hooks.freed(replay->hooks.context, &entry->mapping);
-    bounce_dma_unmap(&replay->dma, device, &entry->mapping, attrs);
+    copied = bounce_dma_unmap(&replay->dma, device, &entry->mapping, attrs);
+    tell_copy(replay, &entry->mapping, entry->mapping.orig_addr, entry->mapping.dma_addr, copied,
+              false);
 }
 
 static void start_list(struct entry *list)
@@ -269,6 +288,7 @@ static void on_held(struct bounce_replay *replay, const struct bounce_device *de
                           false, &entry->mapping, &result))
         bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, true, &entry->mapping,
                        &result);
+    tell_copy_out(replay, &entry->mapping);
 }
 
 bool replay_bounces(const struct bounce_replay *replay, const struct bounce_device *device,
@@ -312,6 +332,7 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
             bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, bounce,
                            &entry->mapping, &result);
     }
+    tell_copy_out(replay, &entry->mapping);
     if (!bounce) {
         replay->stats.events_direct_maps++;
     } else {
@@ -349,12 +370,16 @@ static void on_sync(struct bounce_replay *replay, const struct bounce_device *de
                     const struct bounce_event *event)
 {
     const struct entry *entry = &replay->entries[event->handle];
+    bool for_cpu = event->kind == BOUNCE_EVENT_SYNC_FOR_CPU;
+    struct bounce_copy copy;
 
     if (entry->mapping.state != BOUNCE_BOUNCED)
         return;
     replay->stats.events_syncs++;
-    bounce_dma_sync(&replay->dma, &devices[event->device], &entry->mapping, event->offset,
-                    event->size, event->kind == BOUNCE_EVENT_SYNC_FOR_CPU);
+    copy = bounce_dma_sync(&replay->dma, &devices[event->device], &entry->mapping, event->offset,
+                           event->size, for_cpu);
+    tell_copy(replay, &entry->mapping, copy.orig_addr, entry->mapping.dma_addr + event->offset,
+              copy.bytes, !for_cpu);
 }
 
 static enum bounce_status run(struct bounce_replay *replay, const struct bounce_device *devices,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "models/check_stats.hpp"
 #include "models/costs.hpp"
 #include "models/timing_stats.hpp"
 
@@ -86,6 +87,18 @@ TEST(pages, name_every_cost_with_its_default_and_every_measure) {
         << #name;
     BOUNCESIM_TIMING_STATS(BOUNCESIM_CHECK)
 #undef BOUNCESIM_CHECK
+}
+
+TEST(pages, name_what_a_check_counts) {
+    const std::string text = page("data_check.md");
+#define BOUNCESIM_CHECK(name, unit, meaning)                                                       \
+    EXPECT_NE(text.find("| `" #name "` | " unit " | " meaning " |"), std::string::npos) << #name;
+    BOUNCESIM_CHECK_STATS(BOUNCESIM_CHECK)
+#undef BOUNCESIM_CHECK
+    for (std::size_t i = 1; i < dma_fault_kinds; i++) {
+        std::string cell = std::string("| `") + dma_fault_name(static_cast<dma_fault>(i)) + "` | ";
+        EXPECT_NE(text.find(cell), std::string::npos) << cell;
+    }
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 // and the bounce service. No SystemC type shows here.
 #pragma once
 
+#include "models/check_stats.hpp"
 #include "models/costs.hpp"
 #include "models/timing_stats.hpp"
 
@@ -32,6 +33,9 @@ struct engine_config {
     // Operations submitted and not begun, at most; with as many the trace is held back, so that
     // memory does not follow the length of a trace that the CPUs cannot keep up with.
     uint32_t max_pending = 65536;
+    bool check_data = false; // buffers hold real bytes: docs/models/data_check.md
+    planted_fault fault = planted_fault::nothing; // for tests of check_data
+    uint64_t fault_nth = 1;
 };
 
 // The next events, and the device table that they and all earlier ones index (as
@@ -65,6 +69,7 @@ class mapping_engine {
     const bounce_swiotlb *pool() const;
     bounce_stats stats() const;
     timing_stats timing() const;
+    check_stats checked() const; // of zeros without check_data
 
   private:
     struct state;

@@ -55,6 +55,10 @@ struct bounce_replay_hooks {
     void (*taken)(void *context, const struct bounce_event *event,
                   const struct bounce_map_result *result, const struct bounce_swiotlb *mem);
     void (*freed)(void *context, const struct bounce_mapping *mapping);
+    /* For those who move real bytes: every copy between a buffer (`copy`) and its bounce buffer.
+     * Of a map it comes before `mapped`, of an unmap after `freed`. */
+    void (*copied)(void *context, const struct bounce_mapping *mapping,
+                   const struct bounce_copy *copy, uint64_t tlb_addr, bool to_device);
 };
 
 /* BOUNCE_INVALID as bounce_swiotlb_create(), BOUNCE_NO_MEMORY. `hooks` may be NULL. */
