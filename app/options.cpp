@@ -181,6 +181,9 @@ po::options_description simulation_option_table() {
         "dma_mask, seg_boundary, min_align_mask of a device (NAME * for all)");
     add("format", po::value<std::string>()->default_value("auto"),
         "format of the traces (`bouncesim list formats`)");
+    add("only", po::value<std::string>()->value_name("mappings|block")->default_value("any"),
+        "of kernel events: dma and swiotlb events, or block requests (any: mappings if there are "
+        "any)");
     add("order",
         po::value<std::string>()
             ->value_name("reconstructed|recorded")
@@ -234,6 +237,10 @@ simulation_options read_simulation_options(const po::variables_map &values) {
             throw refused_error("--format " + format +
                                 ": not known; `bouncesim list formats` shows what is read");
     }
+    options.trace.only = one_of<std::uint8_t>(values, "only",
+                                              {{"any", BOUNCE_ONLY_ANY},
+                                               {"mappings", BOUNCE_ONLY_MAPPINGS},
+                                               {"block", BOUNCE_ONLY_BLOCK}});
     options.recorded_order =
         one_of<bool>(values, "order", {{"reconstructed", false}, {"recorded", true}});
     if (values.count("service-time")) {

@@ -97,7 +97,7 @@ std::size_t trace_session::read_events(std::vector<bounce_event> &into, std::siz
 void trace_session::read_window() {
     read_events(window_, window_events);
     if (!window_.empty())
-        return;
+        return check_only();
     const bounce_trace_counts &seen = counts();
     std::string records = with_commas(seen.records);
     if (seen.records == 0 && bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS)
@@ -106,12 +106,27 @@ void trace_session::read_window() {
         throw refused_error(input_->where(0) +
                             "no events in it; a recording of the dma and swiotlb "
                             "trace events was expected");
+    if (options_.trace.only == BOUNCE_ONLY_BLOCK)
+        throw refused_error(input_->where(0) + "none of its " + records +
+                            " records is a block request that moves data; record the trace "
+                            "events block_rq_issue and block_rq_complete");
     if (bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS)
         throw refused_error(input_->where(0) + "none of its " + records +
                             " records moves data; requests when they are issued were expected "
                             "(blktrace: the actions D and C)");
     throw refused_error(input_->where(0) + "none of its " + records +
                         " events maps a buffer; record the trace events dma:* and swiotlb:*");
+}
+
+// Only kernel events have both; what is asked for must be what the trace has.
+void trace_session::check_only() const {
+    bool requests = bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS;
+    if (options_.trace.only == BOUNCE_ONLY_MAPPINGS && requests)
+        throw refused_error(input_->where(0) + "--only mappings: " + format().name +
+                            " has requests, no mappings");
+    if (options_.trace.only == BOUNCE_ONLY_BLOCK && !requests)
+        throw refused_error(input_->where(0) + "--only block: " + format().name +
+                            " has mappings, no requests");
 }
 
 void trace_session::update_devices() {
@@ -318,6 +333,10 @@ void trace_session::describe_requests() {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
     auto say = [&](const std::string &line) { config_.inferred.push_back(line); };
     std::uint32_t cpus = config_.replay.pool.cpus;
+    if (header.no_mappings)
+        say("no dma events, which Linux has since 6.12: its block requests are taken");
+    else if (options_.trace.only == BOUNCE_ONLY_BLOCK)
+        say("only block requests, as told");
     say("requests, not mappings: buffers, their addresses and how they are cut are modelled");
     if (!header.timed)
         say("times: none in the trace but those of its waits, 1 us an operation assumed");

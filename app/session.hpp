@@ -92,6 +92,7 @@ class trace_session {
     void open_input();
     std::string where(std::uint64_t line) const;
     void read_window();
+    void check_only() const;
     void start_order();
     void add_held();
     batch next_recorded();

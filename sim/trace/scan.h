@@ -97,6 +97,23 @@ static inline bool scan_word(struct cursor *c, const char **word, size_t *length
     return true;
 }
 
+/* Moves behind `key`, which is the next thing or comes later in the line, after a blank. */
+static inline bool scan_key(struct cursor *c, const char *key, size_t length)
+{
+    const char *found;
+
+    scan_blanks(c);
+    if (scan_text(c, key, length))
+        return true;
+    found = (const char *)memmem(c->at, (size_t)(c->end - c->at), key, length);
+    if (!found || (found > c->at && found[-1] != ' '))
+        return false;
+    c->at = found + length;
+    return true;
+}
+
+#define SCAN_KEY(cursor, key) scan_key(cursor, key, sizeof(key) - 1)
+
 static inline bool scan_at_end(struct cursor *c)
 {
     scan_blanks(c);

@@ -142,7 +142,7 @@ TEST(Mutations, Cut) {
         for (std::size_t length = 0;
              length<text.size(); length += text.size()> 600 ? text.size() / 300 : 1) {
             check(reading::read(text.substr(0, length)), name + " cut");
-            bounce_trace_options skip = {nullptr, true};
+            bounce_trace_options skip = {nullptr, true, 0};
             check(reading::read(text.substr(0, length), skip), name + " cut, skipping");
         }
 }
@@ -155,7 +155,8 @@ TEST(Mutations, Changed) {
         for (int i = 0; i < mutations_per_fixture; i++) {
             other = std::next(other) == all.end() ? all.begin() : std::next(other);
             std::string changed = mutated(text, other->second, random);
-            bounce_trace_options options = {nullptr, i % 3 == 0};
+            bounce_trace_options options = {nullptr, i % 3 == 0,
+                                            static_cast<std::uint8_t>(i % 4 == 3 ? 2 : 0)};
             check(reading::read(changed, options), name + " mutation " + std::to_string(i));
         }
 }
@@ -165,7 +166,7 @@ TEST(Mutations, TakenForAnotherFormat) {
     for (const auto &[name, text] : fixtures())
         for (std::size_t i = 0; bounce_format_at(i); i++)
             for (bool skip : {false, true}) {
-                reading::outcome out = reading::read(text, {bounce_format_at(i), skip});
+                reading::outcome out = reading::read(text, {bounce_format_at(i), skip, 0});
                 check(out, name + " as " + bounce_format_at(i)->name);
             }
 }
@@ -177,7 +178,7 @@ TEST(Mutations, Noise) {
             std::string noise(random() % 2000, 0);
             for (char &c : noise)
                 c = static_cast<char>(n % 2 ? random() : "0123456789, .\n"[random() % 14]);
-            check(reading::read(noise, {bounce_format_at(i), n % 3 == 0}), "noise");
+            check(reading::read(noise, {bounce_format_at(i), n % 3 == 0, 0}), "noise");
         }
 }
 

@@ -34,9 +34,17 @@ struct bounce_input {
                                struct bounce_error *error);
 };
 
+/* Recordings of kernel events may hold the same I/O twice: as mappings and as block requests. */
+enum bounce_trace_only {
+    BOUNCE_ONLY_ANY, /* mappings when there are any, else requests */
+    BOUNCE_ONLY_MAPPINGS,
+    BOUNCE_ONLY_BLOCK,
+};
+
 struct bounce_trace_options {
     const struct bounce_format *format; /* NULL: found out from the content */
     bool skip_malformed;                /* count lines that cannot be read instead of refusing */
+    uint8_t only; /* enum bounce_trace_only; formats that know only one of them do not look at it */
 };
 
 /* What the events of a trace are. */
@@ -59,6 +67,7 @@ struct bounce_recorded_config {
     bool has_completions; /* requests: some have ended so far; otherwise all have handle 0 */
     bool guessed_force;   /* forced is an assumption: the trace does not tell what bounces */
     bool guessed_dirs;    /* packets without a direction: taken as received */
+    bool no_mappings;     /* kernel events without a dma event: the block requests were taken */
 };
 
 /* Counts so far; final once the trace has ended. */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all readers of kernel trace events share: an event's name and arguments become mapping
+ * events, or, in the block view (BOUNCE_ONLY_BLOCK), requests.
+ *
+ * Left to itself it takes mappings once a dma event tells where one begins or ends, and requests
+ * when a window of block events has none of those; kernels before 6.12 record no dma events. */
+#ifndef TRACE_KERNEL_EVENTS_H
+#define TRACE_KERNEL_EVENTS_H
+
+#include "reader.h"
+#include "scan.h"
+
+struct kernel_line {
+    uint64_t time_ns; /* as recorded */
+    uint64_t cpu;     /* below BOUNCE_MAX_CPUS */
+    const char *event;
+    size_t event_length;
+    struct cursor args;
+};
+
+struct kernel_events;
+
+/* NULL without memory. */
+struct kernel_events *kernel_events_create(struct bounce_trace *trace);
+void kernel_events_destroy(struct kernel_events *state);
+
+/* Call before a line is read: BOUNCE_OK when events were queued instead, BOUNCE_END when there is
+ * nothing to queue yet. BOUNCE_NO_MEMORY. */
+enum bounce_status kernel_events_release(struct bounce_trace *trace, struct kernel_events *state,
+                                         struct bounce_error *error);
+
+/* One event of any name: counted, and queued if it is of use. */
+enum bounce_status kernel_events_take(struct bounce_trace *trace, struct kernel_events *state,
+                                      const struct kernel_line *line, struct bounce_error *error);
+
+/* See struct bounce_format_ops. */
+void kernel_events_settle(struct bounce_trace *trace, struct kernel_events *state);
+
+/* The input has ended. To be called until it returns BOUNCE_END. */
+enum bounce_status kernel_events_finish(struct bounce_trace *trace, struct kernel_events *state,
+                                        struct bounce_error *error);
+
+#endif
