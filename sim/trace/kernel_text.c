@@ -85,10 +85,10 @@ static enum kernel_result on_bounced(struct bounce_trace *trace, struct kernel_t
     scan_blanks(c);
     if (!scan_device(trace, c, &event->device) || !SCAN_KEY(c, "dma_mask=") ||
         !scan_hex(c, &mask) || !SCAN_KEY(c, "dev_addr=") || !scan_hex(c, &orig) ||
-        !SCAN_KEY(c, "size=") || !scan_decimal(c, &size) || !size)
+        !SCAN_KEY(c, "size=") || !scan_decimal(c, &size) || !size || !scan_char(c, ' '))
         return KERNEL_BAD;
     scan_blanks(c);
-    /* The last two are 5.x' and 4.x', which may also say nothing. */
+    /* 4.x says swiotlb_force or nothing, 5.x may say NO_FORCE. */
     forced = SCAN_LITERAL(c, "FORCE") || SCAN_LITERAL(c, "swiotlb_force");
     if (!forced && c->at < c->end && !SCAN_LITERAL(c, "NORMAL") && !SCAN_LITERAL(c, "NO_FORCE"))
         return KERNEL_BAD;
