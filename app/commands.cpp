@@ -7,6 +7,7 @@ int cmd_run(const arguments &args);
 int cmd_sweep(const arguments &args);
 int cmd_compare(const arguments &args);
 int cmd_explain(const arguments &args);
+int cmd_info(const arguments &args);
 int cmd_list(const arguments &args);
 
 const std::vector<command> &commands() {
@@ -18,6 +19,8 @@ const std::vector<command> &commands() {
          cmd_compare},
         {"explain", "LINE|FILE|-", "what a \"swiotlb buffer is full\" log line really says",
          cmd_explain},
+        {"info", "TRACE...", "what is in a trace: devices, sizes, lifetimes, demand, losses",
+         cmd_info},
         {"list", "[kernels|formats|...]", "what this build knows", cmd_list},
     };
     return table;

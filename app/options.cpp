@@ -254,6 +254,26 @@ simulation_options read_simulation_options(const po::variables_map &values) {
     return options;
 }
 
+po::options_description trace_option_table() {
+    static const char *const names[] = {"device",         "format", "only", "service-time",
+                                        "skip-malformed", "quiet",  "help"};
+    po::options_description table("Trace", 96, 60), simulation = simulation_option_table();
+    for (const auto &option : simulation.options())
+        for (const char *name : names)
+            if (option->long_name() == name)
+                table.add(option);
+    return table;
+}
+
+simulation_options read_trace_options(po::variables_map &values) {
+    // What is not asked has its default.
+    po::options_description simulation = simulation_option_table();
+    po::store(po::command_line_parser(arguments{}).options(simulation).run(), values);
+    simulation_options options = read_simulation_options(values);
+    options.recorded_order = true;
+    return options;
+}
+
 std::vector<std::uint64_t> parse_list(const std::string &text, const char *option, bool as_slots,
                                       std::uint64_t most) {
     auto refuse = [&](const std::string &item) -> refused_error {

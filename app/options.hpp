@@ -54,6 +54,11 @@ bool parse_options(const arguments &args, const char *usage, const po::options_d
 po::options_description simulation_option_table();
 simulation_options read_simulation_options(const po::variables_map &values);
 
+// Those of them that say how a trace is read, for commands that replay nothing: devices, format,
+// service time, what is left out; --quiet and --help.
+po::options_description trace_option_table();
+simulation_options read_trace_options(po::variables_map &values);
+
 // "4G", "512M", "65536": bytes. Throws refused_error naming the option.
 std::uint64_t parse_size(const std::string &text, const char *option);
 

@@ -55,6 +55,14 @@ class trace_session {
     };
     batch next();
 
+    // Instead of next(): the events as the trace has them, requests as requests, in recorded order.
+    batch next_recorded();
+
+    // What the trace tells of its own machine so far.
+    const bounce_recorded_config &recorded() const {
+        return *bounce_trace_recorded(trace_);
+    }
+
     // The devices that the events index, with the options and inferences applied.
     const std::vector<bounce_device> &devices() const {
         return devices_;
@@ -95,7 +103,6 @@ class trace_session {
     void check_only() const;
     void start_order();
     void add_held();
-    batch next_recorded();
     void start_requests();
     batch next_mappings();
     void describe_requests();

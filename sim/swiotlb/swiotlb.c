@@ -270,6 +270,14 @@ bool bounce_swiotlb_is_transient(const struct bounce_swiotlb *mem, uint64_t tlb_
     return pool && pool->transient;
 }
 
+uint32_t bounce_swiotlb_slots(const struct bounce_map_request *request, bool alloc)
+{
+    struct slot_request slots;
+
+    policy_linux_6_12.describe(request, alloc, &slots);
+    return slots.nslots;
+}
+
 uint64_t bounce_swiotlb_max_mapping_size(uint32_t min_align_mask)
 {
     uint64_t lost = ((uint64_t)min_align_mask + SLOT_SIZE - 1) & ~(uint64_t)(SLOT_SIZE - 1);

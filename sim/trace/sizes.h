@@ -3,18 +3,18 @@
 #ifndef TRACE_SIZES_H
 #define TRACE_SIZES_H
 
+#include "bounce/histogram.h"
 #include "bounce/trace.h"
 
 #define SIZES_EXACT 65536u /* distinct sizes; from there on others are taken to 7 leading bits */
 
 struct sizes {
-    struct size_count *table; /* open addressing */
-    uint32_t room;            /* a power of two */
-    uint32_t used;
-    struct bounce_request_counts counts;
+    struct bounce_histogram histogram;
+    uint64_t reads;
+    uint64_t writes;
 };
 
-/* Adds a request of `size` bytes (not 0). BOUNCE_NO_MEMORY. */
+/* Adds a request of `size` bytes. BOUNCE_NO_MEMORY. */
 enum bounce_status sizes_add(struct sizes *sizes, uint64_t size, enum bounce_dir dir);
 
 /* With the median worked out. */

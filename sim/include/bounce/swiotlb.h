@@ -220,6 +220,10 @@ BOUNCE_API bool bounce_swiotlb_is_transient(const struct bounce_swiotlb *mem, ui
 /* swiotlb_max_mapping_size(): the largest mapping the DMA layer lets drivers ask for, in bytes. */
 BOUNCE_API uint64_t bounce_swiotlb_max_mapping_size(uint32_t min_align_mask);
 
+/* Slots that a request takes (`alloc`: as bounce_swiotlb_alloc()), offset and padding included, as
+ * Linux 6.12 counts them; whether a pool could ever give them is not asked. */
+BOUNCE_API uint32_t bounce_swiotlb_slots(const struct bounce_map_request *request, bool alloc);
+
 /* "no_pool", "oversize", ... as in the JSON keys; "ok", "full", ... as in --mappings. */
 BOUNCE_API const char *bounce_cause_name(enum bounce_cause cause);
 BOUNCE_API const char *bounce_outcome_name(enum bounce_outcome outcome);
