@@ -257,7 +257,7 @@ simulation_options read_simulation_options(const po::variables_map &values) {
 po::options_description trace_option_table() {
     static const char *const names[] = {"device",         "format", "only", "service-time",
                                         "skip-malformed", "quiet",  "help"};
-    po::options_description table("Trace", 96, 60), simulation = simulation_option_table();
+    po::options_description table("Options", 96, 60), simulation = simulation_option_table();
     for (const auto &option : simulation.options())
         for (const char *name : names)
             if (option->long_name() == name)
