@@ -28,10 +28,11 @@ static void link_value(struct index *index, uint64_t key, uint32_t value)
     uint32_t bucket = bucket_of(index, key);
 
     index->keys[value] = key;
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it takes the bigger arrays for the old ones
     index->next[value] = INDEX_NONE;
     if (index->buckets[bucket] == INDEX_NONE)
         index->buckets[bucket] = value;
-    else // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it takes the bigger arrays for the old ones
+    else
         index->next[index->tails[bucket]] = value;
     index->tails[bucket] = value;
 }
