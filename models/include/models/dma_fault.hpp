@@ -26,11 +26,7 @@ enum class dma_fault : uint8_t {
     BOUNCESIM_DMA_FAULTS(BOUNCESIM_FAULT)
 #undef BOUNCESIM_FAULT
 };
-constexpr std::size_t dma_fault_kinds = 0
-#define BOUNCESIM_FAULT(name, meaning) +1
-    BOUNCESIM_DMA_FAULTS(BOUNCESIM_FAULT)
-#undef BOUNCESIM_FAULT
-    ;
+constexpr std::size_t dma_fault_kinds = static_cast<std::size_t>(dma_fault::encrypted) + 1;
 
 // "mask", "boundary", ...
 const char *dma_fault_name(dma_fault kind);
