@@ -3,6 +3,7 @@
 
 namespace bouncesim {
 
+int cmd_calibrate(const arguments &args);
 int cmd_run(const arguments &args);
 int cmd_sweep(const arguments &args);
 int cmd_compare(const arguments &args);
@@ -21,6 +22,8 @@ const std::vector<command> &commands() {
          cmd_explain},
         {"info", "TRACE...", "what is in a trace: devices, sizes, lifetimes, demand, losses",
          cmd_info},
+        {"calibrate", "[-o FILE.toml]", "this machine's copy and lock costs, for a platform file",
+         cmd_calibrate},
         {"list", "[kernels|formats|...]", "what this build knows", cmd_list},
     };
     return table;

@@ -4,16 +4,15 @@
 // locks and atomics are plain operations there, so those are measured apart.
 //
 //   swiotlb_costs PLUGIN
+#include "../../app/calibrate.hpp"
 #include "load.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -21,9 +20,9 @@ namespace {
 constexpr uint32_t slots = 32768;
 constexpr uint64_t orig = 0x100000000;
 
-// Nanoseconds of one of `count` operations: of 31 runs the one at `rank`, by default the median, so
-// that a shared machine's hiccups do not count.
-double run_ns(unsigned count, const std::function<void()> &run, int rank = 15) {
+// Nanoseconds of one of `count` operations: the median of 31 runs, so that a shared machine's
+// hiccups do not count.
+double run_ns(unsigned count, const std::function<void()> &run) {
     std::vector<double> times;
     for (int i = 0; i < 31; i++) {
         auto begin = std::chrono::steady_clock::now();
@@ -32,7 +31,7 @@ double run_ns(unsigned count, const std::function<void()> &run, int rank = 15) {
         times.push_back(took.count() / count);
     }
     std::sort(times.begin(), times.end());
-    return times[rank];
+    return times[15];
 }
 
 class kernel_pool {
@@ -115,54 +114,6 @@ double probe_ns(const char *plugin) {
     });
 }
 
-double lock_ns() {
-    std::atomic<uint32_t> lock{0};
-    constexpr unsigned count = 1000000;
-    return run_ns(count, [&] {
-        for (unsigned i = 0; i < count; i++) {
-            uint32_t expected = 0;
-            lock.compare_exchange_strong(expected, 1, std::memory_order_acquire);
-            lock.store(0, std::memory_order_release);
-        }
-    });
-}
-
-// total_used and its high-water mark: one addition, one read, as on a map that is no new peak.
-double counters_ns() {
-    std::atomic<uint64_t> used{0}, hiwater{~uint64_t{0}};
-    constexpr unsigned count = 1000000;
-    return run_ns(count, [&] {
-        for (unsigned i = 0; i < count; i++)
-            if (used.fetch_add(1) > hiwater.load())
-                std::abort();
-    });
-}
-
-// A cache line's way from one CPU to another: half a round trip of a flag.
-double handoff_ns() {
-    constexpr unsigned count = 100000;
-    std::atomic<uint32_t> turn{0};
-    return run_ns(
-        2 * count,
-        [&] {
-            turn = 0;
-            std::thread other([&] {
-                for (unsigned i = 0; i < count; i++) {
-                    while (turn.load(std::memory_order_acquire) != 1) {
-                    }
-                    turn.store(0, std::memory_order_release);
-                }
-            });
-            for (unsigned i = 0; i < count; i++) {
-                turn.store(1, std::memory_order_release);
-                while (turn.load(std::memory_order_acquire) != 0) {
-                }
-            }
-            other.join();
-        },
-        0); // the fastest: on a shared machine the threads are often not running side by side
-}
-
 } // namespace
 
 int main(int argc, char **argv) {
@@ -178,7 +129,8 @@ int main(int argc, char **argv) {
     std::printf("map, each slot     %8.2f ns\n", (map128 - map1) / 127);
     std::printf("unmap, each slot   %8.2f ns\n", (unmap128 - unmap1) / 127);
     std::printf("probe              %8.2f ns\n", probe_ns(argv[1]));
-    std::printf("lock and unlock    %8.2f ns\n", lock_ns());
-    std::printf("shared counters    %8.2f ns\n", counters_ns());
-    std::printf("cache line handoff %8.2f ns\n", handoff_ns());
+    std::printf("lock and unlock    %8.2f ns\n", bouncesim::measure_lock_ns());
+    std::printf("shared counters    %8.2f ns\n", bouncesim::measure_counters_ns());
+    if (auto handoff = bouncesim::measure_handoff_ns())
+        std::printf("cache line handoff %8.2f ns\n", *handoff);
 }
