@@ -6,6 +6,7 @@
 #include "kernel_tree_backend.hpp"
 #include "output.hpp"
 #include "recorders.hpp"
+#include "recording_report.hpp"
 #include "report.hpp"
 #include "session.hpp"
 #include "summary.hpp"
@@ -86,6 +87,7 @@ run_result run_once(const simulation_options &options, const engine_options &eng
         object["config"] = config_json(session.config(), session.devices(), engine.name.c_str());
         for (auto &item : stats_json(result.stats))
             object[item.key()] = std::move(item.value());
+        add_recording_json(session, object);
         if (rows.exposure())
             object["exposure"] = exposure_json(*rows.exposure(), session.devices());
         if (!result.timing.empty())

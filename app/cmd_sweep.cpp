@@ -20,18 +20,17 @@ namespace bouncesim {
 namespace {
 
 struct grid {
-    std::vector<const bounce_kernel *> kernels;
+    std::vector<const bounce_kernel *> kernels; // empty: --kernel, or the recorded one
     std::vector<std::uint64_t> sizes;
     std::vector<std::uint64_t> areas; // empty: the recorded pool's
 };
 
-grid read_grid(const po::variables_map &values, const simulation_options &options) {
+grid read_grid(const po::variables_map &values) {
     grid g;
     g.sizes = parse_list(values["sizes"].as<std::string>(), "--sizes", true, BOUNCE_MAX_NSLABS);
     if (values.count("areas"))
         g.areas = parse_list(values["areas"].as<std::string>(), "--areas", false, BOUNCE_MAX_CPUS);
     if (!values.count("kernels")) {
-        g.kernels = {options.kernel};
         return g;
     }
     for (const std::string &name : split_kernels(values["kernels"].as<std::string>()))
@@ -46,7 +45,10 @@ std::vector<sweep_point> make_points(const grid &g, const trace_session &session
     const bounce_replay_config &base = session.config().replay;
     if (areas.empty())
         areas = {base.pool.nareas};
-    for (const bounce_kernel *kernel : g.kernels)
+    std::vector<const bounce_kernel *> kernels = g.kernels;
+    if (kernels.empty())
+        kernels = {session.options().kernel};
+    for (const bounce_kernel *kernel : kernels)
         for (std::uint64_t wanted : areas)
             for (std::uint64_t size : g.sizes) {
                 bounce_boot boot = {size, static_cast<std::uint32_t>(wanted), false, false};
@@ -171,7 +173,7 @@ int cmd_sweep(const arguments &args) {
     if (!parse_options(args, "sweep TRACE... [OPTION...]", all, "trace", -1, values))
         return exit_done;
     simulation_options options = read_simulation_options(values);
-    grid g = read_grid(values, options);
+    grid g = read_grid(values);
     if (options.pool.device_slots)
         throw refused_error(
             "--per-device: a sweep tries sizes of one pool; `bouncesim run` takes it");

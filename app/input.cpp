@@ -2,6 +2,8 @@
 #include "input.hpp"
 
 #include "errors.hpp"
+#include "line_cut.hpp"
+#include "tar.hpp"
 
 #include <boost/iostreams/chain.hpp>
 #include <boost/iostreams/filter/gzip.hpp>
@@ -15,6 +17,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -79,21 +82,52 @@ bool starts_with(const std::string &text, std::string_view magic) {
 
 } // namespace
 
+namespace {
+
+constexpr const char *trace_member = "trace.txt";
+
+// An unpacked archive is a folder: the trace in it. Other paths stay as they are.
+std::string file_of(const std::string &path) {
+    std::error_code ignored;
+    std::string inside = path + "/" + trace_member;
+    return path != "-" && std::filesystem::is_directory(path, ignored) &&
+                   std::filesystem::is_regular_file(inside, ignored)
+               ? inside
+               : path;
+}
+
+int open_file(const std::string &path) {
+    int descriptor = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        throw refused_error(path + ": cannot open: " + std::strerror(errno));
+    std::error_code ignored;
+    if (path != "-" && std::filesystem::is_directory(path, ignored)) {
+        ::close(descriptor);
+        throw refused_error(path + ": is a directory; name a trace file");
+    }
+    return descriptor;
+}
+
+} // namespace
+
 struct trace_input::part {
     raw_source raw;
     const char *compression = nullptr;
     io::filtering_streambuf<io::input> unpack;
     std::uint64_t newlines = 0;
+    std::string head; // the first bytes, decompressed
+    std::size_t head_used = 0;
+    bool prepared = false;
+    std::optional<tar_reader> archive;
+    bool in_trace = false;
+    std::optional<recording> told;
+    line_cut cut;
+    std::string ready; // behind the cut
+    std::size_t ready_used = 0;
 
     explicit part(const std::string &path) {
-        raw.descriptor = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        if (raw.descriptor < 0)
-            throw refused_error(path + ": cannot open: " + std::strerror(errno));
-        std::error_code ignored;
-        if (path != "-" && std::filesystem::is_directory(path, ignored)) {
-            ::close(raw.descriptor);
-            throw refused_error(path + ": is a directory; name a trace file");
-        }
+        std::string file = file_of(path);
+        raw.descriptor = open_file(file);
         raw.look_ahead(6);
         if (starts_with(raw.ahead, "\x1f\x8b"))
             compression = "gzip";
@@ -102,6 +136,8 @@ struct trace_input::part {
             compression = "xz";
         else if (starts_with(raw.ahead, "\x28\xb5\x2f\xfd"))
             compression = "zstd";
+        if (file != path)
+            read_folder(path);
         if (!compression)
             return;
         if (compression[0] == 'g')
@@ -112,16 +148,118 @@ struct trace_input::part {
             unpack.push(io::zstd_decompressor());
         unpack.push(boost_source{&raw}, 1 << 16);
     }
+    part(const part &) = delete;
+    part &operator=(const part &) = delete;
     ~part() {
         if (raw.descriptor > STDIN_FILENO)
             ::close(raw.descriptor);
     }
 
-    std::size_t read(char *buffer, std::size_t capacity) {
+    std::size_t read_stream(char *buffer, std::size_t capacity) {
+        if (head_used < head.size()) {
+            std::size_t n = std::min(capacity, head.size() - head_used);
+            std::memcpy(buffer, head.data() + head_used, n);
+            head_used += n;
+            return n;
+        }
         if (!compression)
             return raw.read(buffer, capacity);
         return static_cast<std::size_t>(std::max<std::streamsize>(
             0, unpack.sgetn(buffer, static_cast<std::streamsize>(capacity))));
+    }
+
+    // The files beside the trace; what is missing is not told.
+    void read_folder(const std::string &path) {
+        told.emplace();
+        for (const char *name : recording::files) {
+            std::string file = path + "/" + name;
+            std::error_code ignored;
+            if (!std::filesystem::is_regular_file(file, ignored))
+                continue;
+            raw_source source;
+            source.descriptor = open_file(file);
+            std::string text(recording::largest_file + 1, '\0');
+            std::size_t length = 0;
+            while (std::size_t n = source.read(text.data() + length, text.size() - length))
+                length += n;
+            ::close(source.descriptor);
+            if (length > recording::largest_file)
+                throw refused_error(file + ": more than 4 MiB; a file of record-trace.sh was "
+                                           "expected");
+            text.resize(length);
+            told->add(name, text);
+        }
+    }
+
+    // Looks whether it is an archive, and goes to the trace in it.
+    void prepare() {
+        if (prepared)
+            return;
+        prepared = true;
+        std::string first(tar_reader::block, '\0');
+        std::size_t length = 0;
+        while (length < first.size()) {
+            std::size_t n = read_stream(first.data() + length, first.size() - length);
+            if (n == 0)
+                break;
+            length += n;
+        }
+        first.resize(length);
+        head = first;
+        head_used = 0;
+        if (!tar_reader::is_header(head.data(), head.size()))
+            return;
+        told.emplace();
+        archive.emplace(
+            [this](char *buffer, std::size_t capacity) { return read_stream(buffer, capacity); });
+        if (!next_trace())
+            throw refused_error("no trace.txt in the archive; one of scripts/record-trace.sh was "
+                                "expected (of others, unpack and name the trace)");
+        in_trace = true;
+    }
+
+    // Reads what stands in front of the next trace; false when there is none.
+    bool next_trace() {
+        while (archive->next()) {
+            if (archive->name() == trace_member)
+                return true;
+            if (std::find(recording::files.begin(), recording::files.end(), archive->name()) !=
+                recording::files.end())
+                told->add(archive->name(), archive->text(recording::largest_file));
+        }
+        return false;
+    }
+
+    std::size_t read_trace(char *buffer, std::size_t capacity) {
+        if (!archive)
+            return read_stream(buffer, capacity);
+        if (!in_trace)
+            return 0;
+        std::size_t n = archive->read(buffer, capacity);
+        if (n == 0) {
+            in_trace = false;
+            if (next_trace())
+                throw refused_error("two files trace.txt in the archive; one was expected");
+        }
+        return n;
+    }
+
+    std::size_t read(char *buffer, std::size_t capacity) {
+        prepare();
+        while (cut.active() && ready_used == ready.size()) {
+            std::size_t n = read_trace(buffer, capacity);
+            ready.clear();
+            ready_used = 0;
+            cut.pass(buffer, n, ready);
+            if (n == 0)
+                break;
+        }
+        if (ready_used == ready.size())
+            return read_trace(buffer, capacity);
+        std::size_t n = std::min(capacity, ready.size() - ready_used);
+        std::memcpy(buffer, ready.data() + ready_used, n);
+        ready_used += n;
+        return n;
     }
 };
 
@@ -151,36 +289,74 @@ std::size_t trace_input::read_some(char *buffer, std::size_t capacity) {
     return 0;
 }
 
+// What went wrong, from within a handler.
+bounce_status trace_input::failed(bounce_error *error) {
+    try {
+        throw;
+    } catch (const refused_error &e) {
+        return bounce_refuse(error, BOUNCE_IO, 0, "%s", e.what());
+    } catch (const std::bad_alloc &) {
+        return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "no memory");
+    } catch (const std::exception &e) {
+        if (part_->compression)
+            return bounce_refuse(error, BOUNCE_MALFORMED, 0,
+                                 "the %s data is broken or ends too early; a complete file was "
+                                 "expected",
+                                 part_->compression);
+        return bounce_refuse(error, BOUNCE_IO, 0, "cannot read: %s", e.what());
+    }
+}
+
 bounce_status trace_input::read(void *context, void *buffer, std::size_t capacity, std::size_t *got,
                                 bounce_error *error) {
     auto *self = static_cast<trace_input *>(context);
     try {
         *got = self->read_some(static_cast<char *>(buffer), capacity);
         return BOUNCE_OK;
-    } catch (const refused_error &e) {
-        return bounce_refuse(error, BOUNCE_IO, 0, "%s", e.what());
-    } catch (const std::exception &e) {
-        if (self->part_->compression)
-            return bounce_refuse(error, BOUNCE_MALFORMED, 0,
-                                 "the %s data is broken or ends too early; a complete file was "
-                                 "expected",
-                                 self->part_->compression);
-        return bounce_refuse(error, BOUNCE_IO, 0, "cannot read: %s", e.what());
+    } catch (const std::exception &) {
+        return self->failed(error);
     }
+}
+
+const recording *trace_input::recorded() {
+    bounce_error error = {};
+    if (current_ >= paths_.size())
+        return part_->told ? &*part_->told : nullptr;
+    try {
+        part_->prepare();
+    } catch (const std::exception &) {
+        failed(&error);
+        throw refused_error(where(0) + error.text);
+    }
+    return part_->told ? &*part_->told : nullptr;
+}
+
+const recording *trace_input::recorded_so_far() const {
+    return part_->told ? &*part_->told : nullptr;
+}
+
+void trace_input::cut_before(std::uint64_t ns) {
+    part_->cut.set(ns);
+}
+
+std::uint64_t trace_input::lines_cut() const {
+    return part_->cut.lines();
 }
 
 std::string trace_input::where(std::uint64_t line) const {
     std::size_t file = line ? 0 : std::min(current_, paths_.size() - 1);
     while (line && file < lines_.size() && file + 1 < paths_.size() && line > lines_[file])
         line -= lines_[file++];
-    std::string name = paths_[file] == "-" ? "standard input" : paths_[file];
+    std::string name = paths_[file] == "-" ? "standard input" : file_of(paths_[file]);
+    if (line && file == std::min(current_, paths_.size() - 1) && part_->archive)
+        name += std::string(":") + trace_member;
     return line ? name + ":" + std::to_string(line) + ": " : name + ": ";
 }
 
 bool trace_input::rewindable() const {
     return std::all_of(paths_.begin(), paths_.end(), [](const std::string &path) {
         std::error_code ignored;
-        return path != "-" && std::filesystem::is_regular_file(path, ignored);
+        return path != "-" && std::filesystem::is_regular_file(file_of(path), ignored);
     });
 }
 
@@ -194,7 +370,7 @@ std::uint64_t trace_input::bytes_total() const {
         return 0;
     for (const std::string &path : paths_) {
         std::error_code error;
-        total += std::filesystem::file_size(path, error);
+        total += std::filesystem::file_size(file_of(path), error);
     }
     return total;
 }

@@ -189,6 +189,9 @@ po::options_description simulation_option_table() {
             ->value_name("reconstructed|recorded")
             ->default_value("reconstructed"),
         "of maps and frees: found from the recorded addresses, or as the text has it");
+    add("counters", po::value<std::string>()->value_name("FILE"),
+        "the kernel's own counts, lines such as 'STAT begin io_tlb_used 256': what was in use "
+        "before, what to compare with (an archive of record-trace.sh has them)");
     add("service-time", po::value<std::uint64_t>()->value_name("US"),
         "traces of requests: microseconds from issue to completion, in place of the recorded "
         "ones (default 100 where the trace has none)");
@@ -208,6 +211,9 @@ simulation_options read_simulation_options(const po::variables_map &values) {
         std::count(options.traces.begin(), options.traces.end(), "-") > 0)
         throw refused_error("-: standard input cannot be mixed with files");
     options.kernel = find_kernel(values["kernel"].as<std::string>(), "--kernel");
+    options.kernel_told = !values["kernel"].defaulted();
+    if (values.count("counters"))
+        options.counters = values["counters"].as<std::string>();
     if (values.count("swiotlb")) {
         bounce_boot boot = {};
         if (bounce_boot_parse(values["swiotlb"].as<std::string>().c_str(), &boot, &error))

@@ -28,6 +28,8 @@ struct device_setting {
 struct simulation_options {
     std::vector<std::string> traces;
     const bounce_kernel *kernel = nullptr;
+    bool kernel_told = false;        // --kernel was given
+    std::string counters;            // --counters
     std::optional<bounce_boot> boot; // as given with --swiotlb
     std::uint32_t cpus = 0;          // 0: from the trace
     std::uint64_t start = 0;         // 0: from the trace

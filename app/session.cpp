@@ -14,6 +14,7 @@ trace_session::trace_session(const simulation_options &options,
     : options_(options), evidence_(std::move(evidence)), second_pass_(evidence_ != nullptr) {
     bounce_error error = {};
     open_input();
+    take_recording();
     if (!evidence_)
         evidence_.reset(bounce_evidence_create(), bounce_evidence_destroy);
     bounce_input source = merge_ ? bounce_blktrace_merge_input(merge_.get()) : input_->as_input();
@@ -140,6 +141,8 @@ void trace_session::update_devices() {
                                       : bounce_evidence_min_align_mask(
                                             evidence_.get(), static_cast<std::uint16_t>(i)));
         device.min_align_mask = used_masks_[i];
+        if (told_ && device.dma_mask == UINT64_MAX) // nothing of it bounced, or it reaches all
+            device.dma_mask = told_->dma_mask(device.name).value_or(device.dma_mask);
         for (const device_setting &setting : options_.devices) {
             if (setting.name != "*" && setting.name != device.name)
                 continue;
@@ -179,27 +182,14 @@ void trace_session::resolve() {
     given.kernel = bounce_kernel_is_proposed(options_.kernel) ? bounce_kernel_find("linux-6.12")
                                                               : options_.kernel;
     given.cpus = options_.cpus ? options_.cpus : header.has_header ? header.cpus : 0;
+    if (!given.cpus && told_)
+        given.cpus = told_->cpus;
     given.start = header.start;
     given.boot = header.boot;
     update_devices();
     add_held();
 
-    // The recorded machine first: what the trace tells without the options, then with them.
-    auto infer = [&](bounce_inference &out) {
-        bounce_status status = bounce_infer_pool(evidence_.get(), &given, &header, devices_.data(),
-                                                 window_.data(), window_.size(), &out);
-        if (status == BOUNCE_NO_MEMORY)
-            throw std::bad_alloc();
-    };
-    infer(config_.recorded);
-    if (options_.boot && options_.boot->nslabs && !header.has_header) {
-        bounce_inference asked = {};
-        given.boot = *options_.boot;
-        given.start = options_.start;
-        infer(asked);
-        if (asked.explained >= config_.recorded.explained)
-            config_.recorded = asked;
-    }
+    infer_pool(given);
 
     bounce_boot boot = header.has_header ? header.boot : bounce_boot{};
     const bounce_inference &recorded = config_.recorded;
@@ -257,6 +247,7 @@ void trace_session::describe_inference(bool explained) {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
     const bounce_inference &recorded = config_.recorded;
     auto say = [&](const std::string &line) { config_.inferred.push_back(line); };
+    describe_recording();
     if (header.level == BOUNCE_LEVEL_REQUESTS)
         return describe_requests();
     if (header.has_header) {
@@ -266,7 +257,7 @@ void trace_session::describe_inference(bool explained) {
     }
     std::uint64_t low = 0, high = 0;
     bool has_addresses = bounce_evidence_range(evidence_.get(), &low, &high);
-    if (!options_.cpus)
+    if (!options_.cpus && !(told_ && told_->cpus))
         say(std::to_string(recorded.cpus) + " CPUs, from " +
             (header.cpus ? "the header" : "the highest CPU seen"));
     if (has_addresses) {

@@ -14,6 +14,7 @@
 #include "bounce/trace.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct resolved_config {
     bool assumed_service = false;      // and no completions
     std::uint64_t service_ns = 0;      // from issue to completion then
     bounce_inference recorded = {};    // what the trace tells of its own machine
+    bool told_contradicted = false;    // the recorded counters' pool does not fit the addresses
     std::vector<std::string> inferred; // one line each, for people
 };
 
@@ -78,6 +80,14 @@ class trace_session {
         return evidence_;
     }
 
+    // What the recording told beside the trace, or --counters; NULL when nothing did. After the
+    // last batch, what stood behind the trace is there too.
+    const recording *told() const;
+    // Lines in front that were left out: not all CPUs' events reach as far back.
+    std::uint64_t lines_cut() const {
+        return input_->lines_cut();
+    }
+
     const bounce_trace_counts &counts() const;
     bounce_request_counts request_counts() const {
         return bounce_trace_requests(trace_);
@@ -98,6 +108,9 @@ class trace_session {
 
   private:
     void open_input();
+    void take_recording();
+    void infer_pool(bounce_infer_given given);
+    void describe_recording();
     std::string where(std::uint64_t line) const;
     void read_window();
     void check_only() const;
@@ -114,6 +127,7 @@ class trace_session {
 
     simulation_options options_;
     std::unique_ptr<trace_input> input_;
+    std::optional<recording> told_; // beside the trace, as far as known before its first byte
     std::vector<std::unique_ptr<trace_input>> parts_; // blktrace: a file a CPU, merged
     std::vector<const char *> part_names_;
     std::unique_ptr<bounce_blktrace_merge, void (*)(bounce_blktrace_merge *)> merge_{

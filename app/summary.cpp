@@ -2,6 +2,7 @@
 #include "summary.hpp"
 
 #include "pool_options.hpp"
+#include "recording_report.hpp"
 #include "text.hpp"
 
 #include <algorithm>
@@ -216,6 +217,8 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
                 with_commas(s.recorded_full_equal) + " of " +
                 with_commas(s.recorded_full_recorded) + " failures" +
                 (session.config().as_recorded ? "" : " (another pool than recorded)"));
+    if (std::string counters = counters_text(session, s); !counters.empty())
+        row(out, "counters", counters);
     if (const bounce_order_stats *order = session.order_stats())
         row(out, "order",
             order->unexplained
@@ -227,6 +230,8 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
                                     : std::string(": the recorded one")));
     if (std::string lost = losses(session); !lost.empty())
         row(out, "left out", lost);
+    if (std::string lost = recorder_losses_text(session); !lost.empty())
+        row(out, "lost", lost);
     for (const std::string &line : session.config().inferred)
         row(out, "inferred", line);
     out << '\n' << verdict(session, s) << '\n';
