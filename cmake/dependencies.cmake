@@ -19,3 +19,10 @@ pkg_check_modules(libpcap QUIET IMPORTED_TARGET libpcap)
 if(NOT libpcap_FOUND)
   message(STATUS "bouncesim: libpcap is missing, pcap and pcapng are left out; install libpcap-dev")
 endif()
+
+# Loaded when a trace.dat is read, so neither built nor linked against.
+find_library(libtracecmd NAMES libtracecmd.so.1 tracecmd)
+mark_as_advanced(libtracecmd)
+if(NOT libtracecmd)
+  message(STATUS "bouncesim: libtracecmd is missing, trace.dat is refused until it is there; install libtracecmd1")
+endif()

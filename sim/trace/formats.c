@@ -10,6 +10,7 @@ static const struct bounce_format table[] = {
      "text of the kernel's trace or trace_pipe file, or of `trace-cmd report`, with dma and "
      "swiotlb events",
      &format_ftrace},
+    {"trace.dat", "trace-cmd's own file, versions 6 and 7, through libtracecmd", &format_tracedat},
     {"csv", "bouncesim's own CSV of requests or mappings, to be written by scripts", &format_csv},
     {"blkparse", "text of blkparse, default format", &format_blkparse},
     {"blktrace", "binary records of blktrace, either byte order; all CPUs' files at once",

@@ -20,6 +20,7 @@ extern const struct bounce_format_ops format_pcap;
 extern const struct bounce_format_ops format_spc;
 extern const struct bounce_format_ops format_systor;
 extern const struct bounce_format_ops format_tencent;
+extern const struct bounce_format_ops format_tracedat;
 extern const struct bounce_format_ops format_usbmon;
 extern const struct bounce_format_ops format_vscsi;
 

@@ -107,7 +107,12 @@ static bool known_other_line(struct bounce_trace *trace, struct cursor c)
         if (!scan_decimal(&at, &number))
             return false;
         scan_blanks(&at);
-        if (SCAN_LITERAL(&at, "[LOST ") && scan_decimal(&at, &number))
+        if (SCAN_LITERAL(&at, "[LOST ") && scan_decimal(&at, &number)) /* the kernel's */
+            trace->counts.lost_events += number;
+        else if (SCAN_LITERAL(&at, "[EVENTS DROPPED]")) /* trace-cmd's, how many is not known */
+            trace->counts.lost_events++;
+        else if (scan_char(&at, '[') && scan_decimal(&at, &number) &&
+                 SCAN_LITERAL(&at, " EVENTS DROPPED"))
             trace->counts.lost_events += number;
         return true; /* also "CPU 1 is empty" */
     }

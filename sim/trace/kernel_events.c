@@ -2,7 +2,7 @@
 #include "kernel_events.h"
 
 #include "block_events.h"
-#include "kernel_text.h"
+#include "kernel_raw.h"
 
 #include <stdlib.h>
 
@@ -55,6 +55,11 @@ struct kernel_events *kernel_events_create(struct bounce_trace *trace)
         return NULL;
     }
     return state;
+}
+
+void kernel_events_big_endian(struct kernel_events *state)
+{
+    state->text.big_endian = true;
 }
 
 void kernel_events_destroy(struct kernel_events *state)
@@ -224,7 +229,9 @@ enum bounce_status kernel_events_take(struct bounce_trace *trace, struct kernel_
     if (!state->text.dma)
         return no_memory(trace, error);
     event.time_ns = continued_time(trace, state, line->time_ns);
-    switch (what->handle(trace, &state->text, &args, &event)) {
+    switch (args.at < args.end && *args.at == '[' && SCAN_LITERAL(&args, KERNEL_RAW)
+                ? kernel_raw_take(trace, &state->text, what, args, &event)
+                : what->handle(trace, &state->text, &args, &event)) {
     case KERNEL_BAD:
         return bad_event(trace, error);
     case KERNEL_NO_ROOM:

@@ -24,6 +24,9 @@ struct kernel_events;
 struct kernel_events *kernel_events_create(struct bounce_trace *trace);
 void kernel_events_destroy(struct kernel_events *state);
 
+/* Bytes of arrays that were printed as bytes are those of a big-endian machine. */
+void kernel_events_big_endian(struct kernel_events *state);
+
 /* Call before a line is read: BOUNCE_OK when events were queued instead, BOUNCE_END when there is
  * nothing to queue yet. BOUNCE_NO_MEMORY. */
 enum bounce_status kernel_events_release(struct bounce_trace *trace, struct kernel_events *state,

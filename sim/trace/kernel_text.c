@@ -74,7 +74,18 @@ static bool scan_array(struct cursor *c, uint64_t *values, uint32_t *count)
 
 #define HANDLED(ok) ((ok) ? KERNEL_TAKEN : KERNEL_NO_ROOM)
 
-static enum kernel_result on_bounced(struct bounce_trace *trace, struct kernel_text *s,
+enum kernel_result kernel_text_bounced(struct bounce_trace *trace, struct kernel_text *text,
+                                       struct kernel_event *event, uint64_t mask, uint64_t orig,
+                                       uint64_t size, bool forced)
+{
+    event->dir = BOUNCE_BIDIRECTIONAL;
+    trace->recorded.bounces = true;
+    trace->recorded.forced |= forced;
+    trace->devices[event->device].dma_mask = mask;
+    return HANDLED(dma_events_bounced(trace, text->dma, event, orig, size));
+}
+
+static enum kernel_result on_bounced(struct bounce_trace *trace, struct kernel_text *text,
                                      struct cursor *c, struct kernel_event *event)
 {
     uint64_t mask, orig, size;
@@ -92,14 +103,10 @@ static enum kernel_result on_bounced(struct bounce_trace *trace, struct kernel_t
     forced = SCAN_LITERAL(c, "FORCE") || SCAN_LITERAL(c, "swiotlb_force");
     if (!forced && c->at < c->end && !SCAN_LITERAL(c, "NORMAL") && !SCAN_LITERAL(c, "NO_FORCE"))
         return KERNEL_BAD;
-    event->dir = BOUNCE_BIDIRECTIONAL;
-    trace->recorded.bounces = true;
-    trace->recorded.forced |= forced;
-    trace->devices[event->device].dma_mask = mask;
-    return HANDLED(dma_events_bounced(trace, s->dma, event, orig, size));
+    return kernel_text_bounced(trace, text, event, mask, orig, size, forced);
 }
 
-static enum kernel_result on_map(struct bounce_trace *trace, struct kernel_text *s,
+static enum kernel_result on_map(struct bounce_trace *trace, struct kernel_text *text,
                                  struct cursor *c, struct kernel_event *event)
 {
     uint64_t dma, orig, size;
@@ -109,10 +116,10 @@ static enum kernel_result on_map(struct bounce_trace *trace, struct kernel_text 
         !scan_decimal(c, &size) || !SCAN_KEY(c, "phys_addr=") || !scan_hex(c, &orig) ||
         !scan_attrs(c, &event->attrs) || !size)
         return KERNEL_BAD;
-    return HANDLED(dma_events_map(trace, s->dma, event, dma, orig, size));
+    return HANDLED(dma_events_map(trace, text->dma, event, dma, orig, size));
 }
 
-static enum kernel_result on_unmap(struct bounce_trace *trace, struct kernel_text *s,
+static enum kernel_result on_unmap(struct bounce_trace *trace, struct kernel_text *text,
                                    struct cursor *c, struct kernel_event *event)
 {
     uint64_t dma, size;
@@ -121,43 +128,50 @@ static enum kernel_result on_unmap(struct bounce_trace *trace, struct kernel_tex
         !SCAN_KEY(c, "dma_addr=") || !scan_hex(c, &dma) || !SCAN_KEY(c, "size=") ||
         !scan_decimal(c, &size) || !scan_attrs(c, &event->attrs))
         return KERNEL_BAD;
-    return HANDLED(dma_events_unmap(trace, s->dma, event, dma, size));
+    return HANDLED(dma_events_unmap(trace, text->dma, event, dma, size));
 }
 
-static enum kernel_result on_map_sg(struct bounce_trace *trace, struct kernel_text *s,
+enum kernel_result kernel_text_map_sg(struct bounce_trace *trace, struct kernel_text *text,
+                                      struct kernel_event *event, const struct sg_entries *list)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!list->sizes[i])
+            return KERNEL_BAD;
+    return HANDLED(dma_events_map_sg(trace, text->dma, event, list));
+}
+
+static enum kernel_result on_map_sg(struct bounce_trace *trace, struct kernel_text *text,
                                     struct cursor *c, struct kernel_event *event)
 {
-    struct sg_entries list = {s->orig_addrs, s->dma_addrs, s->sizes, 0, false};
+    struct sg_entries list = {text->orig_addrs, text->dma_addrs, text->sizes, 0, false};
     uint32_t dmas, sizes, origs;
 
     if (!scan_device(trace, c, &event->device) || !scan_dir(c, &event->dir))
         return KERNEL_BAD;
     list.truncated = memmem(c->at, (size_t)(c->end - c->at), "[TRUNCATED]", 11) != NULL;
-    if (!SCAN_KEY(c, "dma_addrs=") || !scan_array(c, s->dma_addrs, &dmas) ||
-        !SCAN_KEY(c, "sizes=") || !scan_array(c, s->sizes, &sizes) || !SCAN_KEY(c, "phys_addrs=") ||
-        !scan_array(c, s->orig_addrs, &origs) || !scan_attrs(c, &event->attrs) || dmas != sizes)
+    if (!SCAN_KEY(c, "dma_addrs=") || !scan_array(c, text->dma_addrs, &dmas) ||
+        !SCAN_KEY(c, "sizes=") || !scan_array(c, text->sizes, &sizes) ||
+        !SCAN_KEY(c, "phys_addrs=") || !scan_array(c, text->orig_addrs, &origs) ||
+        !scan_attrs(c, &event->attrs) || dmas != sizes)
         return KERNEL_BAD;
     /* An IOMMU may merge entries: then the arrays differ in length and nothing was bounced. */
     list.count = dmas < origs ? dmas : origs;
-    for (uint32_t i = 0; i < list.count; i++)
-        if (!list.sizes[i])
-            return KERNEL_BAD;
-    return HANDLED(dma_events_map_sg(trace, s->dma, event, &list));
+    return kernel_text_map_sg(trace, text, event, &list);
 }
 
-static enum kernel_result on_unmap_sg(struct bounce_trace *trace, struct kernel_text *s,
+static enum kernel_result on_unmap_sg(struct bounce_trace *trace, struct kernel_text *text,
                                       struct cursor *c, struct kernel_event *event)
 {
     uint32_t count;
 
     if (!scan_device(trace, c, &event->device) || !scan_dir(c, &event->dir) ||
-        !SCAN_KEY(c, "phys_addrs=") || !scan_array(c, s->orig_addrs, &count) ||
+        !SCAN_KEY(c, "phys_addrs=") || !scan_array(c, text->orig_addrs, &count) ||
         !scan_attrs(c, &event->attrs))
         return KERNEL_BAD;
-    return HANDLED(dma_events_unmap_sg(trace, s->dma, event, s->orig_addrs, count));
+    return HANDLED(dma_events_unmap_sg(trace, text->dma, event, text->orig_addrs, count));
 }
 
-static enum kernel_result sync_one(struct bounce_trace *trace, struct kernel_text *s,
+static enum kernel_result sync_one(struct bounce_trace *trace, struct kernel_text *text,
                                    struct cursor *c, struct kernel_event *event, bool for_cpu)
 {
     uint64_t dma, size;
@@ -166,81 +180,88 @@ static enum kernel_result sync_one(struct bounce_trace *trace, struct kernel_tex
         !SCAN_KEY(c, "dma_addr=") || !scan_hex(c, &dma) || !SCAN_KEY(c, "size=") ||
         !scan_decimal(c, &size))
         return KERNEL_BAD;
-    return HANDLED(dma_events_sync(trace, s->dma, event, dma, size, for_cpu));
+    return HANDLED(dma_events_sync(trace, text->dma, event, dma, size, for_cpu));
 }
 
-static enum kernel_result sync_list(struct bounce_trace *trace, struct kernel_text *s,
+enum kernel_result kernel_text_sync_sg(struct bounce_trace *trace, struct kernel_text *text,
+                                       struct kernel_event *event, uint32_t count, bool for_cpu)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!dma_events_sync(trace, text->dma, event, text->dma_addrs[i], text->sizes[i], for_cpu))
+            return KERNEL_NO_ROOM;
+    return KERNEL_TAKEN;
+}
+
+static enum kernel_result sync_list(struct bounce_trace *trace, struct kernel_text *text,
                                     struct cursor *c, struct kernel_event *event, bool for_cpu)
 {
     uint32_t count, sizes;
 
     if (!scan_device(trace, c, &event->device) || !scan_dir(c, &event->dir) ||
-        !SCAN_KEY(c, "dma_addrs=") || !scan_array(c, s->dma_addrs, &count) ||
-        !SCAN_KEY(c, "sizes=") || !scan_array(c, s->sizes, &sizes) || count != sizes)
+        !SCAN_KEY(c, "dma_addrs=") || !scan_array(c, text->dma_addrs, &count) ||
+        !SCAN_KEY(c, "sizes=") || !scan_array(c, text->sizes, &sizes) || count != sizes)
         return KERNEL_BAD;
-    for (uint32_t i = 0; i < count; i++)
-        if (!dma_events_sync(trace, s->dma, event, s->dma_addrs[i], s->sizes[i], for_cpu))
-            return KERNEL_NO_ROOM;
-    return KERNEL_TAKEN;
+    return kernel_text_sync_sg(trace, text, event, count, for_cpu);
 }
 
-static enum kernel_result on_sync_for_cpu(struct bounce_trace *trace, struct kernel_text *s,
+static enum kernel_result on_sync_for_cpu(struct bounce_trace *trace, struct kernel_text *text,
                                           struct cursor *c, struct kernel_event *event)
 {
-    return sync_one(trace, s, c, event, true);
+    return sync_one(trace, text, c, event, true);
 }
 
-static enum kernel_result on_sync_for_device(struct bounce_trace *trace, struct kernel_text *s,
+static enum kernel_result on_sync_for_device(struct bounce_trace *trace, struct kernel_text *text,
                                              struct cursor *c, struct kernel_event *event)
 {
-    return sync_one(trace, s, c, event, false);
+    return sync_one(trace, text, c, event, false);
 }
 
-static enum kernel_result on_sync_sg_for_cpu(struct bounce_trace *trace, struct kernel_text *s,
+static enum kernel_result on_sync_sg_for_cpu(struct bounce_trace *trace, struct kernel_text *text,
                                              struct cursor *c, struct kernel_event *event)
 {
-    return sync_list(trace, s, c, event, true);
+    return sync_list(trace, text, c, event, true);
 }
 
-static enum kernel_result on_sync_sg_for_device(struct bounce_trace *trace, struct kernel_text *s,
-                                                struct cursor *c, struct kernel_event *event)
+static enum kernel_result on_sync_sg_for_device(struct bounce_trace *trace,
+                                                struct kernel_text *text, struct cursor *c,
+                                                struct kernel_event *event)
 {
-    return sync_list(trace, s, c, event, false);
+    return sync_list(trace, text, c, event, false);
 }
 
-static enum kernel_result on_coherent(struct bounce_trace *trace, struct kernel_text *s,
+static enum kernel_result on_coherent(struct bounce_trace *trace, struct kernel_text *text,
                                       struct cursor *c, struct kernel_event *event)
 {
     (void)trace;
-    (void)s;
+    (void)text;
     (void)c;
     (void)event;
     return KERNEL_COHERENT;
 }
 
-#define EVENT(name, handler, tells)                                                                \
+#define EVENT(name, kind, handler, tells)                                                          \
     {                                                                                              \
-        name, sizeof(name) - 1, handler, tells                                                     \
+        name, sizeof(name) - 1, kind, handler, tells                                               \
     }
 
 static const struct kernel_text_event events[] = {
-    EVENT("swiotlb_bounced", on_bounced, false),
-    EVENT("dma_map_page", on_map, true),
-    EVENT("dma_unmap_page", on_unmap, true),
-    EVENT("dma_map_phys", on_map, true),
-    EVENT("dma_unmap_phys", on_unmap, true),
-    EVENT("dma_map_sg", on_map_sg, true),
-    EVENT("dma_unmap_sg", on_unmap_sg, true),
-    EVENT("dma_sync_single_for_cpu", on_sync_for_cpu, true),
-    EVENT("dma_sync_single_for_device", on_sync_for_device, true),
-    EVENT("dma_sync_sg_for_cpu", on_sync_sg_for_cpu, true),
-    EVENT("dma_sync_sg_for_device", on_sync_sg_for_device, true),
-    EVENT("dma_alloc", on_coherent, false),
-    EVENT("dma_alloc_pages", on_coherent, false),
-    EVENT("dma_alloc_sgt", on_coherent, false),
-    EVENT("dma_free", on_coherent, false),
-    EVENT("dma_free_pages", on_coherent, false),
-    EVENT("dma_free_sgt", on_coherent, false),
+    EVENT("swiotlb_bounced", KERNEL_BOUNCED, on_bounced, false),
+    EVENT("dma_map_page", KERNEL_MAP, on_map, true),
+    EVENT("dma_unmap_page", KERNEL_UNMAP, on_unmap, true),
+    EVENT("dma_map_phys", KERNEL_MAP, on_map, true),
+    EVENT("dma_unmap_phys", KERNEL_UNMAP, on_unmap, true),
+    EVENT("dma_map_sg", KERNEL_MAP_SG, on_map_sg, true),
+    EVENT("dma_unmap_sg", KERNEL_UNMAP_SG, on_unmap_sg, true),
+    EVENT("dma_sync_single_for_cpu", KERNEL_SYNC_FOR_CPU, on_sync_for_cpu, true),
+    EVENT("dma_sync_single_for_device", KERNEL_SYNC_FOR_DEVICE, on_sync_for_device, true),
+    EVENT("dma_sync_sg_for_cpu", KERNEL_SYNC_SG_FOR_CPU, on_sync_sg_for_cpu, true),
+    EVENT("dma_sync_sg_for_device", KERNEL_SYNC_SG_FOR_DEVICE, on_sync_sg_for_device, true),
+    EVENT("dma_alloc", KERNEL_COHERENT_MEMORY, on_coherent, false),
+    EVENT("dma_alloc_pages", KERNEL_COHERENT_MEMORY, on_coherent, false),
+    EVENT("dma_alloc_sgt", KERNEL_COHERENT_MEMORY, on_coherent, false),
+    EVENT("dma_free", KERNEL_COHERENT_MEMORY, on_coherent, false),
+    EVENT("dma_free_pages", KERNEL_COHERENT_MEMORY, on_coherent, false),
+    EVENT("dma_free_sgt", KERNEL_COHERENT_MEMORY, on_coherent, false),
 };
 
 const struct kernel_text_event *kernel_text_find(const char *name, size_t length)

@@ -129,8 +129,6 @@ static const char *advice(const char *text, size_t length)
         const char *advice;
     } known[] = {
         {"PERFILE2", 8, "this is perf.data; give the text that `perf script` prints of it"},
-        {"\x17\x08\x44tracing", 10,
-         "this is trace-cmd's trace.dat; give the text that `trace-cmd report` prints of it"},
         {"\x1f\x8b", 2, "this is gzip inside another compression; unpack it once"},
         {"\xfd"
          "7zXZ",

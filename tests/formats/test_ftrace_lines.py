@@ -58,7 +58,6 @@ def test_trace_cmd_report():
     assert mappings("trace_cmd_report")[0]["dir"] == "TO_DEVICE"
 
 
-@pytest.mark.xfail(reason="only the kernel's own loss markers are counted", strict=False)
 def test_trace_cmd_loss_marker():
     assert read("trace_cmd_report")["trace"]["lost_events"] == 20
 

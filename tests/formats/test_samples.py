@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
-from command import needs_binary, output, refused, result  # noqa: E402
+from command import bouncesim, needs_binary, output, refused, result  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLES = Path(os.environ.get("BOUNCESIM_SAMPLES", PROJECT.parent / "shared" / "samples"))
@@ -76,7 +76,8 @@ def test_public_nothing_forgotten():
 def test_public_refused_with_advice():
     refused("run", SAMPLES / "public/quipper-raw-3.4.perf.data", words=["perf script"])
     refused("run", SAMPLES / "public/axboe-iometer-file-access-server.fio", words=["fio job"])
-    refused("run", SAMPLES / "public/trappy-trace.dat")
+    trappy = refused("run", SAMPLES / "public/trappy-trace.dat")
+    assert "record the trace events" in trappy or "libtracecmd" in trappy
 
 
 def test_details():
@@ -125,6 +126,26 @@ def test_recorded_blktrace():
     assert trace["time_steps_back"] == trace["late_records"] == 0
     # 246 slots were in use by others throughout, and the kernel counted 696 at the most.
     assert merged["swiotlb"]["used_hiwater"] + 246 == 696
+
+
+def counter(name, key):
+    """What the kernel counted by the end of the recording."""
+    lines = (SAMPLES / f"recorded/{name}.stat").read_text().splitlines()
+    return next(int(x.split()[-1]) for x in lines if x.startswith(f"STAT end {key} "))
+
+
+def test_recorded_trace_dat():
+    path = SAMPLES / "recorded/three-devices.trace.dat.xz"
+    if b"not installed" in bouncesim("run", path).stderr:
+        pytest.skip("libtracecmd is not installed; libtracecmd1 brings it")
+    got = read("recorded/three-devices.trace.dat.xz")
+    assert got["trace"]["format"] == "trace.dat" and got["trace"]["lost_events"] == 0
+    assert got["recorded"]["maps_compared"] == 7468
+    assert got["recorded"]["addresses_equal"] >= 0.99 * 7468
+    hiwater = counter("tcmd", "io_tlb_used_hiwater")
+    assert abs(got["swiotlb"]["used_hiwater"] - hiwater) <= 0.02 * hiwater
+    block = read("recorded/three-devices.trace.dat.xz", "--only", "block")["trace"]
+    assert block["requests"]["count"] == 727
 
 
 def test_recorded_usbmon():
