@@ -93,12 +93,30 @@ static bool scan_sector(struct cursor *c, uint64_t *sector)
     return scan_decimal(c, sector);
 }
 
+bool block_event_complete(struct block_event *event, const char *rwbs, size_t length,
+                          uint64_t sectors, bool command)
+{
+    bool none = rwbs[0] == 'N';
+
+    read_rwbs(rwbs, length, event);
+    if (event->kind == BLOCK_ISSUE) {
+        event->passthrough = event->moves_data && !sectors && (none || event->size);
+        event->moves_data = event->moves_data && (event->passthrough || !none);
+    } else {
+        event->passthrough = event->moves_data &&
+                             (event->sector == NO_SECTOR || command || (none && !event->sector));
+        event->moves_data = event->moves_data && (event->passthrough || (sectors && !none));
+        event->size = sectors * 512;
+    }
+    return event->passthrough || event->sector < NO_SECTOR / 512 || !event->moves_data;
+}
+
 bool block_event_parse(struct cursor c, struct block_event *event)
 {
     const char *rwbs, *close;
     size_t length;
     uint64_t major, minor, sectors;
-    bool none, command;
+    bool command;
 
     scan_blanks(&c);
     if (!scan_decimal(&c, &major) || !scan_char(&c, ',') || !scan_decimal(&c, &minor) ||
@@ -109,8 +127,6 @@ bool block_event_parse(struct cursor c, struct block_event *event)
     scan_blanks(&c);
     if (!scan_word(&c, &rwbs, &length))
         return false;
-    read_rwbs(rwbs, length, event);
-    none = rwbs[0] == 'N';
     scan_blanks(&c);
     event->size = 0;
     if (event->kind == BLOCK_ISSUE && (!scan_decimal(&c, &event->size) || event->size > UINT32_MAX))
@@ -130,16 +146,7 @@ bool block_event_parse(struct cursor c, struct block_event *event)
     scan_blanks(&c);
     if (!scan_decimal(&c, &sectors) || sectors > UINT32_MAX)
         return false;
-    if (event->kind == BLOCK_ISSUE) {
-        event->passthrough = event->moves_data && !sectors && (none || event->size);
-        event->moves_data = event->moves_data && (event->passthrough || !none);
-    } else {
-        event->passthrough = event->moves_data &&
-                             (event->sector == NO_SECTOR || command || (none && !event->sector));
-        event->moves_data = event->moves_data && (event->passthrough || (sectors && !none));
-        event->size = sectors * 512;
-    }
-    return event->passthrough || event->sector < NO_SECTOR / 512 || !event->moves_data;
+    return block_event_complete(event, rwbs, length, sectors, command);
 }
 
 /* ---- records ---- */

@@ -37,6 +37,11 @@ int block_event_kind(const char *name, size_t length);
 /* Fills all but time and CPU from the arguments at the cursor; `kind` is set. */
 bool block_event_parse(struct cursor c, struct block_event *event);
 
+/* The same from fields: kind, device, sector and, of an issue, size are set. `rwbs` as above, not
+ * empty; `command`: it has a command of its own. False: numbers beyond reason. */
+bool block_event_complete(struct block_event *event, const char *rwbs, size_t length,
+                          uint64_t sectors, bool command);
+
 struct block_events; /* what is live */
 
 /* NULL without memory. */

@@ -11,6 +11,8 @@ static const struct bounce_format table[] = {
      "swiotlb events",
      &format_ftrace},
     {"trace.dat", "trace-cmd's own file, versions 6 and 7, through libtracecmd", &format_tracedat},
+    {"perf", "text that `perf script` prints of dma, swiotlb and block events", &format_perf},
+    {"lttng", "block requests of LTTng, as babeltrace prints them", &format_lttng},
     {"csv", "bouncesim's own CSV of requests or mappings, to be written by scripts", &format_csv},
     {"blkparse", "text of blkparse, default format", &format_blkparse},
     {"blktrace", "binary records of blktrace, either byte order; all CPUs' files at once",

@@ -25,13 +25,14 @@ def mappings(name, *args):
 @pytest.mark.parametrize("path", sorted(HERE.glob("*.txt")), ids=lambda path: path.stem)
 def test_every_fixture_is_read_whole(path):
     got = result("run", path)
-    assert got["trace"]["format"] == "ftrace"
+    form = "perf" if path.stem.startswith("perf") else "ftrace"
+    assert got["trace"]["format"] == form
     assert got["trace"]["skipped"]["malformed"] == 0
     assert got["trace"]["unmatched_unmaps"] == got["trace"]["implied_unmaps"] == 0
     assert got["trace"]["time_steps_back"] == 0
     assert got["events"]["maps"] == path.read_text().count("swiotlb_bounced: ")
     assert got["recorded"]["addresses_equal"] == got["recorded"]["maps_compared"]
-    assert got == result("run", path, "--format", "ftrace")
+    assert got == result("run", path, "--format", form)
 
 
 def test_trace_pipe():

@@ -17,6 +17,9 @@ HERE = Path(__file__).resolve().parent / "requests"
 EXPECTED = {
     "disk.blkparse": ("blkparse", 25, 12, 1_400_000, 6, 2, (36, 4096, 131072), 1,
                       ["8:0", "8:16"]),
+    "block.ftrace": ("ftrace", 5, 1, 10_000, 2, 1, (4096, 131072, 131072), 0, ["259:0"]),
+    "block.perf": ("perf", 5, 1, 11_099, 2, 1, (4096, 131072, 131072), 0, ["8:0"]),
+    "disk.lttng": ("lttng", 8, 2, 23_000, 3, 2, (36, 4096, 131072), 0, ["8:0", "260:0"]),
     "le.blktrace": ("blktrace", 13, 6, 4000, 3, 2, (36, 8192, 131072), 1, ["8:0"]),
     "be.blktrace": ("blktrace", 13, 6, 4000, 3, 2, (36, 8192, 131072), 1, ["8:0"]),
     "stick.usbmon": ("usbmon", 18, 1, 23_296_000, 8, 6, (4, 512, 61440), 1,
@@ -332,3 +335,15 @@ def test_sweep_and_systemc_take_requests():
 def test_packets_without_a_direction_are_said_to_be():
     assert "taken as received" in output("run", HERE / "le.pcap")
     assert "taken as received" not in output("run", HERE / "sll.pcap")
+
+
+def test_perf_script_counts_what_was_lost():
+    assert read("block.perf")["trace"]["lost_events"] == 7
+
+
+def test_lttng_past_midnight_and_without_bytes():
+    table = mappings("disk.lttng")
+    assert [(row["cpu"], row["time_ns"]) for row in table] == [
+        ("1", "0"), ("0", "2000"), ("0", "22000")
+    ]  # fmt: skip
+    assert [row["size"] for row in table] == ["4096", "131072", "36"]
