@@ -58,6 +58,45 @@ bool field_hex(const struct field *field, uint64_t *value)
     return scan_hex(&c, value) && c.at == c.end;
 }
 
+/* "1.5e-05", as some programs write small numbers; the cursor stands at the start. */
+static bool scan_exponent(struct cursor *c, int digits, uint64_t *value)
+{
+    struct cursor at = *c;
+    uint64_t mantissa = 0, exponent;
+    int places = 0;
+    bool fraction = false, minus;
+
+    for (; at.at < at.end && (scan_hex_digit(*at.at) >= 0 || *at.at == '.'); at.at++) {
+        if (*at.at == '.') {
+            if (fraction)
+                return false;
+            fraction = true;
+        } else if (scan_hex_digit(*at.at) > 9) {
+            break; /* the e */
+        } else if (mantissa < UINT64_MAX / 100) {
+            mantissa = mantissa * 10 + (unsigned)(*at.at - '0');
+            places += fraction;
+        } else if (!fraction) {
+            return false;
+        }
+    }
+    at.at++;
+    minus = scan_char(&at, '-');
+    if (!minus)
+        (void)scan_char(&at, '+');
+    if (!scan_decimal(&at, &exponent) || exponent > 300)
+        return false;
+    digits += (minus ? -(int)exponent : (int)exponent) - places;
+    for (; digits > 0 && mantissa; digits--)
+        if (__builtin_mul_overflow(mantissa, 10u, &mantissa))
+            return false;
+    for (; digits < 0 && mantissa; digits++)
+        mantissa /= 10;
+    *c = at;
+    *value = mantissa;
+    return true;
+}
+
 bool scan_scaled(struct cursor *c, unsigned digits, uint64_t *value)
 {
     struct cursor at = *c;
@@ -78,6 +117,8 @@ bool scan_scaled(struct cursor *c, unsigned digits, uint64_t *value)
     }
     while (fraction && at.at < at.end && (unsigned)(*at.at - '0') < 10)
         at.at++;
+    if (at.end - at.at > 1 && (*at.at | 0x20) == 'e')
+        return scan_exponent(c, (int)digits, value);
     *c = at;
     *value = scaled;
     return true;

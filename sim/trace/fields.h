@@ -20,8 +20,8 @@ bool field_is(const struct field *field, const char *text); /* whatever the case
 bool field_decimal(const struct field *field, uint64_t *value);
 bool field_hex(const struct field *field, uint64_t *value);
 
-/* A decimal number with or without a fraction, times 10^digits: "1.5" is 1500000 for 6 digits. What
- * is finer is cut off. */
+/* A decimal number with or without a fraction or an exponent, times 10^digits: "1.5" is 1500000 for
+ * 6 digits. What is finer is cut off. */
 bool field_scaled(const struct field *field, unsigned digits, uint64_t *value);
 bool scan_scaled(struct cursor *c, unsigned digits, uint64_t *value);
 

@@ -22,6 +22,7 @@ static const struct bounce_format table[] = {
     {"pcap", "network captures, pcap and pcapng", &format_pcap},
 #endif
     {"vscsi", "VMware vscsi records, versions 1 and 2 (CloudPhysics)", &format_vscsi},
+    {"cloudphysics", "CloudPhysics traces as libCacheSim's CSV", &format_cloudphysics},
     {"fio", "fio I/O logs, versions 2 and 3", &format_fio},
     {"msr", "MSR Cambridge CSV", &format_msr},
     {"spc", "Storage Performance Council CSV", &format_spc},

@@ -7,6 +7,7 @@
 extern const struct bounce_format_ops format_alibaba;
 extern const struct bounce_format_ops format_blkparse;
 extern const struct bounce_format_ops format_blktrace;
+extern const struct bounce_format_ops format_cloudphysics;
 extern const struct bounce_format_ops format_csv;
 extern const struct bounce_format_ops format_disksim;
 extern const struct bounce_format_ops format_fio;

@@ -141,6 +141,8 @@ static const char *advice(const char *text, size_t length)
             return known[i].advice;
     if (length == 0)
         return "the file is empty";
+    if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+        return "this is UTF-16 text; `iconv -f UTF-16 -t UTF-8` makes it readable";
     if (length > 262 && memcmp(text + 257, "ustar", 5) == 0)
         return "this is a tar archive; unpack it and give the files in it";
 #ifndef BOUNCE_HAVE_PCAP
@@ -156,6 +158,16 @@ static const char *advice(const char *text, size_t length)
     return "no reader knows this text; `bouncesim list formats` shows what is read";
 }
 
+/* The byte order mark that some editors and spreadsheets put before text. */
+static void skip_mark(struct bounce_trace *trace, const char **text, size_t *length)
+{
+    if (*length < 3 || memcmp(*text, "\xef\xbb\xbf", 3) != 0 || memchr(*text, 0, *length))
+        return;
+    trace->lines.begin += 3;
+    *text += 3;
+    *length -= 3;
+}
+
 static enum bounce_status start(struct bounce_trace *trace, struct bounce_error *error)
 {
     const char *text;
@@ -164,6 +176,7 @@ static enum bounce_status start(struct bounce_trace *trace, struct bounce_error 
 
     if (status)
         return status;
+    skip_mark(trace, &text, &length);
     trace->format = trace->options.format ? trace->options.format : detect(text, length);
     if (!trace->format)
         return bounce_refuse(error, BOUNCE_MALFORMED, 0, "%s", advice(text, length));

@@ -25,7 +25,7 @@ static bool is_one_of(char ch, const char *set)
     return ch && strchr(set, ch);
 }
 
-/* "Bo:2:002:2": the direction, and the bus as the device. */
+/* "Bo:2:002:2": the direction, and the bus as the device; 1t has no bus: "Bo:002:02". */
 static bool scan_address(struct cursor *c, char *type, struct row *row)
 {
     uint64_t number;
@@ -40,8 +40,12 @@ static bool scan_address(struct cursor *c, char *type, struct row *row)
     if (!scan_decimal(c, &number))
         return false;
     row->device_length = (size_t)(c->at - row->device);
-    return scan_char(c, ':') && scan_decimal(c, &number) && scan_char(c, ':') &&
-           scan_decimal(c, &number);
+    if (!scan_char(c, ':') || !scan_decimal(c, &number))
+        return false;
+    if (scan_char(c, ':'))
+        return scan_decimal(c, &number);
+    row->device = NULL;
+    return true;
 }
 
 /* Isochronous: a count and up to five words STATUS:OFFSET:LENGTH; the length stands behind. */

@@ -19,6 +19,8 @@ EXPECTED = {
                       ["8:0", "8:16"]),
     "block.ftrace": ("ftrace", 5, 1, 10_000, 2, 1, (4096, 131072, 131072), 0, ["259:0"]),
     "block.perf": ("perf", 5, 1, 11_099, 2, 1, (4096, 131072, 131072), 0, ["8:0"]),
+    "old.usbmon": ("usbmon", 4, 0, 300_000, 2, 1, (4, 512, 512), 0, ["usb"]),
+    "vm.cloudphysics.csv": ("cloudphysics", 3, 1, 10**9, 2, 1, (512, 4096, 4096), 0, ["vscsi"]),
     "disk.lttng": ("lttng", 8, 2, 23_000, 3, 2, (36, 4096, 131072), 0, ["8:0", "260:0"]),
     "le.blktrace": ("blktrace", 13, 6, 4000, 3, 2, (36, 8192, 131072), 1, ["8:0"]),
     "be.blktrace": ("blktrace", 13, 6, 4000, 3, 2, (36, 8192, 131072), 1, ["8:0"]),
@@ -59,7 +61,7 @@ EXPECTED = {
 
 ASSUMED = {
     "le.pcap", "be.pcap", "ns.pcap", "sll.pcap", "sll2.pcap", "usb.pcap", "le.pcapng", "be.pcapng",
-    "v1.vscsi", "v2.iolog", "v3.iolog", "financial.spc", "alibaba.csv", "tencent.csv", "homes.fiu",
+    "v1.vscsi", "vm.cloudphysics.csv", "v2.iolog", "v3.iolog", "financial.spc", "alibaba.csv", "tencent.csv", "homes.fiu",
     "postmark.disksim", "tpcc.mqsim",
 }  # fmt: skip
 
@@ -347,3 +349,22 @@ def test_lttng_past_midnight_and_without_bytes():
         ("1", "0"), ("0", "2000"), ("0", "22000")
     ]  # fmt: skip
     assert [row["size"] for row in table] == ["4096", "131072", "36"]
+
+
+def test_byte_order_marks(tmp_path):
+    text = (HERE / "alibaba.csv").read_bytes()
+    marked, wide = tmp_path / "marked.csv", tmp_path / "wide.csv"
+    marked.write_bytes(b"\xef\xbb\xbf" + text)
+    assert result("run", marked)["trace"]["requests"] == read("alibaba.csv")["trace"]["requests"]
+    wide.write_bytes(text.decode().encode("utf-16"))
+    refused("run", wide, words=["UTF-16", "iconv"])
+
+
+def test_numbers_with_exponents(tmp_path):
+    path = tmp_path / "small.spc"
+    path.write_text("0,8,4096,w,0.0\n0,8,4096,r,1e-05\n0,8,4096,r,2.55E-5\n0,8,4096,r,1.5e+0\n")
+    times = [int(row["time_ns"]) for row in rows(output("run", path, "--mappings", "-"))]
+    assert times == [0, 10_000, 25_500, 1_500_000_000]
+    for number in "1e", "1e-", "1e400", "e5", "1e18", "1.5.5e3", "0x1e3":
+        path.write_text(f"0,8,4096,w,0.0\n0,8,4096,r,{number}\n")
+        refused("run", path, "--format", "spc", words=[":2:"])
