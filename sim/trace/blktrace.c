@@ -50,7 +50,7 @@ static enum bounce_status open_blktrace(struct bounce_trace *trace, struct bounc
 
     trace->state = s;
     if (s)
-        s->records = records_create(false);
+        s->records = records_create(RECORDS_FIFO);
     if (!s || !s->records)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     trace->recorded.timed = true;

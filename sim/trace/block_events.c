@@ -29,7 +29,7 @@ struct block_events *block_events_create(void)
 
     if (!state)
         return NULL;
-    state->records = records_create(true);
+    state->records = records_create(RECORDS_REISSUED);
     state->passthrough = malloc(PASSTHROUGH_MAX * sizeof(*state->passthrough));
     if (!state->records || !state->passthrough) {
         block_events_destroy(state);

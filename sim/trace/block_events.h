@@ -5,8 +5,9 @@
  *   block_rq_complete: MAJ,MIN RWBS (COMMAND) SECTOR + SECTORS [PRIORITY] [ERROR]
  *   block_rq_requeue:  the same; the driver gave it back, it will be issued again
  *
- * Completions are found by device and sector. A request that is issued again while it is
- * live was given back without a record of that: its first turn ends there (BOUNCE_EVENT_IMPLIED).
+ * Completions are found by device and sector. A request that is issued again while it is live was
+ * given back without a record of that: its first turn ends there (BOUNCE_EVENT_IMPLIED); unless
+ * there is a completion for each among the next records (RECORDS_REISSUED): then they are two.
  * Passthrough commands have no sector: the oldest of that device and length has ended. What moves
  * no data (flushes, discards, zeroing) is left out.
  * Source: include/trace/events/block.h and kernel/trace/blktrace.c (RWBS) of 4.19, 6.1 and 6.12. */

@@ -102,7 +102,7 @@ static enum bounce_status open_pcap(struct bounce_trace *trace, struct bounce_er
 
     trace->state = s;
     if (s)
-        s->records = records_create(true);
+        s->records = records_create(RECORDS_UNIQUE);
     if (!s || !s->records)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     s->lines = &trace->lines;

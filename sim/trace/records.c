@@ -27,7 +27,7 @@ struct records {
     uint64_t first_ns;  /* the earliest; fixed once events are released */
     bool started;
     bool released;
-    bool unique;
+    enum records_pairs pairs;
     bool untracked; /* no completion has come in a whole LIVE_LIMIT of requests */
     struct index by_key;
     struct live *live; /* by handle */
@@ -36,14 +36,32 @@ struct records {
     uint32_t nfree;
     uint32_t used_handles;
     uint64_t next_id;
+
+    /* RECORDS_REISSUED: the window's records by key; twice the place, plus 1 for an end. */
+    struct index ahead;
+    uint32_t *free_places;
+    uint32_t nplaces;
 };
 
-struct records *records_create(bool unique)
+#define AHEAD_PLACES (RECORDS_WINDOW + 16u)
+#define AHEAD_CHAIN  256u /* of one key, looked at */
+
+struct records *records_create(enum records_pairs pairs)
 {
     struct records *r = calloc(1, sizeof(*r));
 
-    if (r)
-        r->unique = unique;
+    if (!r)
+        return NULL;
+    r->pairs = pairs;
+    if (pairs != RECORDS_REISSUED)
+        return r;
+    r->free_places = malloc(AHEAD_PLACES * sizeof(*r->free_places));
+    if (!r->free_places) {
+        free(r);
+        return NULL;
+    }
+    for (uint32_t place = AHEAD_PLACES; place-- > 0;)
+        r->free_places[r->nplaces++] = place;
     return r;
 }
 
@@ -52,6 +70,8 @@ void records_destroy(struct records *r)
     if (!r)
         return;
     index_free(&r->by_key);
+    index_free(&r->ahead);
+    free(r->free_places);
     free(r->heap);
     free(r->live);
     free(r->free_handles);
@@ -156,10 +176,45 @@ uint64_t records_time(struct bounce_trace *trace, struct records *r, uint64_t re
 enum bounce_status records_add(struct bounce_trace *trace, struct records *r,
                                const struct record *record)
 {
+    struct record held = *record;
+
     if (record->event.kind == BOUNCE_EVENT_ISSUE)
         trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
     r->held++;
-    return heap_put(r, record);
+    held.ahead = INDEX_NONE;
+    if (r->nplaces && record->key != NO_KEY) {
+        held.ahead = 2 * r->free_places[--r->nplaces];
+        held.ahead += record->event.kind == BOUNCE_EVENT_COMPLETE;
+        if (index_insert(&r->ahead, record->key, held.ahead))
+            return BOUNCE_NO_MEMORY;
+    }
+    return heap_put(r, &held);
+}
+
+/* Its turn has come. */
+static void forget_ahead(struct records *r, const struct record *record)
+{
+    if (r->pairs != RECORDS_REISSUED || record->made || record->ahead == INDEX_NONE)
+        return;
+    index_remove(&r->ahead, record->key, record->ahead);
+    r->free_places[r->nplaces++] = record->ahead / 2;
+}
+
+/* Whether the window holds an end for every request of that key that is live, begins now or will:
+ * then they are in flight together, and none was given back. */
+static bool all_will_end(const struct records *r, uint64_t key)
+{
+    uint32_t begun = 1, ends = 0, looked = 0;
+
+    for (uint32_t v = index_find(&r->by_key, key); v != INDEX_NONE && looked < AHEAD_CHAIN;
+         v = index_find_next(&r->by_key, v), looked++)
+        begun++;
+    for (uint32_t v = index_find(&r->ahead, key); v != INDEX_NONE && looked < AHEAD_CHAIN;
+         v = index_find_next(&r->ahead, v), looked++) {
+        ends += v % 2;
+        begun += v % 2 == 0;
+    }
+    return looked < AHEAD_CHAIN && ends >= begun;
 }
 
 enum bounce_status records_add_timed(struct bounce_trace *trace, struct records *r,
@@ -243,8 +298,9 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
     uint32_t handle = 0, old;
     struct bounce_event *out;
 
-    if (r->unique && record->key != NO_KEY && !r->untracked &&
-        (old = index_find(&r->by_key, record->key)) != INDEX_NONE) {
+    if (r->pairs != RECORDS_FIFO && record->key != NO_KEY && !r->untracked &&
+        (old = index_find(&r->by_key, record->key)) != INDEX_NONE &&
+        (r->pairs == RECORDS_UNIQUE || !all_will_end(r, record->key))) {
         trace->counts.implied_unmaps++;
         end_request(trace, r, old, record, BOUNCE_EVENT_IMPLIED);
     }
@@ -334,6 +390,7 @@ enum bounce_status records_release(struct bounce_trace *trace, struct records *r
         if (record.event.time_ns > r->floor_ns && record.event.time_ns <= r->newest_ns)
             r->floor_ns = record.event.time_ns;
         r->held -= !record.made;
+        forget_ahead(r, &record);
         status = release(trace, r, &record);
         if (status)
             return status;

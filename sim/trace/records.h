@@ -23,14 +23,21 @@ struct record {
         event;    /* time_ns as recorded; handle, and id unless has_id, are set later */
     uint64_t key; /* pairs ISSUE with COMPLETE, MAP with UNMAP and SYNC, or NO_KEY */
     uint64_t order;
+    uint32_t ahead; /* place among those that are looked ahead to; set later */
     bool has_id;
     bool made;  /* not a record of the input: does not count for the window */
     bool quiet; /* that it matches nothing is not worth counting */
 };
 
-/* `unique`: a key that comes again while it is live means that its completion was lost. NULL
- * without memory. */
-struct records *records_create(bool unique);
+/* What a key means that comes again while it is live. */
+enum records_pairs {
+    RECORDS_FIFO,     /* another one: the oldest ends first */
+    RECORDS_UNIQUE,   /* its end was lost */
+    RECORDS_REISSUED, /* its end was lost, unless the window holds an end for each */
+};
+
+/* NULL without memory. */
+struct records *records_create(enum records_pairs pairs);
 void records_destroy(struct records *records);
 
 /* The time of one more record of any kind; call it once a record, before records_add(). Returns

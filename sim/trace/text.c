@@ -51,7 +51,7 @@ enum bounce_status text_open(struct bounce_trace *trace, struct bounce_error *er
 
     trace->state = t;
     if (t)
-        t->records = records_create(format->unique_keys);
+        t->records = records_create(format->unique_keys ? RECORDS_UNIQUE : RECORDS_FIFO);
     if (!t || !t->records)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     trace->recorded.timed = true;

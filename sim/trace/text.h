@@ -54,7 +54,7 @@ struct line_format {
     enum row_result (*parse)(struct row_state *state, struct cursor line, struct row *row);
     const char *device; /* of rows that name none; with prefix: before the name of those that do */
     bool prefix;
-    bool unique_keys; /* see records_create() */
+    bool unique_keys; /* RECORDS_UNIQUE */
     bool ids;         /* keys are unique over all devices */
     bool optional;    /* a file is of this format when any of its first lines is, not all */
 };

@@ -103,7 +103,7 @@ static enum bounce_status open_vscsi(struct bounce_trace *trace, struct bounce_e
 
     trace->state = s;
     if (s)
-        s->records = records_create(false);
+        s->records = records_create(RECORDS_FIFO);
     if (!s || !s->records || trace_device(trace, "vscsi", 5) == UINT16_MAX)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     trace->recorded.timed = true;

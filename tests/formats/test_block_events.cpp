@@ -140,6 +140,30 @@ TEST(BlockEvents, IssuedAgainAfterAFullPool) {
     EXPECT_EQ(out.requests.count, 4u);
 }
 
+TEST(BlockEvents, TwoEqualRequestsInFlight) {
+    text t;
+    t.issue("8,0 R 4096 () 8 + 8").issue("8,0 R 4096 () 8 + 8");
+    t.complete("8,0 R () 8 + 8").issue("8,0 R 4096 () 8 + 8");
+    t.complete("8,0 R () 8 + 8").complete("8,0 R () 8 + 8");
+    reading::outcome out = read(t);
+    EXPECT_EQ(shape(out), "I4096#0 I4096#1 C#0 I4096#2 C#1 C#2");
+    EXPECT_EQ(out.counts.implied_unmaps + out.counts.unmatched_unmaps, 0u);
+    // One completion fewer: one of the issues was given back.
+    t = text();
+    t.issue("8,0 R 4096 () 8 + 8").issue("8,0 R 4096 () 8 + 8");
+    t.complete("8,0 R () 8 + 8").issue("8,0 R 4096 () 8 + 8").complete("8,0 R () 8 + 8");
+    EXPECT_EQ(shape(read(t)), "I4096#0 c#0 I4096#1 C#1 I4096#2 C#2");
+}
+
+TEST(BlockEvents, TheSameSectorForEver) {
+    text t; // more of one key than is looked at, and more than the window holds
+    for (int i = 0; i < 20000; i++)
+        t.issue("8,0 R 4096 () 8 + 8");
+    reading::outcome out = read(t);
+    EXPECT_EQ(out.requests.count, 20000u);
+    EXPECT_EQ(out.counts.implied_unmaps, 19999u);
+}
+
 TEST(BlockEvents, MappingsComeFirstUnlessToldOtherwise) {
     text t;
     t.issue("254,0 W 4096 () 8 + 8 be,0,4").bounced(0x1000).mapped(0x1000);
