@@ -21,6 +21,7 @@ trace_session::trace_session(const simulation_options &options,
     if (bounce_trace_open(&source, &options_.trace, &trace_, &error))
         throw refused_error(where(error.line) + error.text);
     try {
+        check_files();
         read_window();
         resolve();
         start_requests();
@@ -117,6 +118,14 @@ void trace_session::read_window() {
                             "(blktrace: the actions D and C)");
     throw refused_error(input_->where(0) + "none of its " + records +
                         " events maps a buffer; record the trace events dma:* and swiotlb:*");
+}
+
+// Behind the first one libtracecmd would see nothing.
+void trace_session::check_files() const {
+    if (options_.traces.size() > 1 && std::string(format().name) == "trace.dat")
+        throw refused_error(options_.traces[1] + ": " + format().name +
+                            " files are read one at a time; `trace-cmd report` of several may be "
+                            "given together");
 }
 
 // Only kernel events have both; what is asked for must be what the trace has.

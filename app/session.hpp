@@ -113,6 +113,7 @@ class trace_session {
     void describe_recording();
     std::string where(std::uint64_t line) const;
     void read_window();
+    void check_files() const;
     void check_only() const;
     void start_order();
     void add_held();

@@ -143,6 +143,12 @@ def test_other_versions(file, tmp_path):
     refused("run", TESTS / "formats/tgid.txt", "--format", "trace.dat", words=["17 08 44"])
 
 
+def test_one_at_a_time(file, tmp_path):
+    other = tmp_path / "other.dat"
+    other.write_bytes(file.read_bytes())
+    refused("run", file, other, words=["other.dat", "one at a time"])
+
+
 def test_no_place_for_the_copy(file):
     """Falls back from a TMPDIR that is none; nothing is left there."""
     environment = dict(os.environ, TMPDIR="/nowhere")
