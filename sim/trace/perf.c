@@ -89,12 +89,15 @@ static bool parse(struct cursor c, struct kernel_line *line, bool *tracepoint)
     }
 }
 
-/* "    ffffffff81234567 function+0x10 (module)", or an empty line behind it. */
+/* "    ffffffff81234567 function+0x10 (module)", without the address if so asked, or an empty line
+ * behind it. */
 static bool is_callchain(struct cursor c)
 {
     uint64_t address;
     bool indented = c.at < c.end && (*c.at == ' ' || *c.at == '\t');
 
+    if (indented && *c.at == '\t')
+        return true;
     scan_blanks(&c);
     return c.at == c.end || (indented && scan_hex(&c, &address) && (c.at == c.end || *c.at == ' '));
 }
