@@ -61,6 +61,19 @@ struct library {
 #define STUCK_SECONDS 60
 #define MEMORY_BYTES  (UINT64_C(4) << 30)
 
+/* Address sanitizers take terabytes of addresses. */
+#ifdef __SANITIZE_ADDRESS__
+#define LIMIT_MEMORY 0
+#endif
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define LIMIT_MEMORY 0
+#endif
+#endif
+#ifndef LIMIT_MEMORY
+#define LIMIT_MEMORY 1
+#endif
+
 struct child {
     struct library lib;
     struct trace_seq seq;
@@ -229,9 +242,8 @@ _Noreturn void tracedat_child(int file, int pipe)
     (void)signal(SIGPIPE, SIG_DFL);
     leave_the_others(file, pipe);
     allow_more_time();
-#ifndef __SANITIZE_ADDRESS__
-    (void)setrlimit(RLIMIT_AS, &(struct rlimit){MEMORY_BYTES, MEMORY_BYTES});
-#endif
+    if (LIMIT_MEMORY)
+        (void)setrlimit(RLIMIT_AS, &(struct rlimit){MEMORY_BYTES, MEMORY_BYTES});
     c->pipe = pipe;
     if (!load(&c->lib))
         stop(c, "this is trace-cmd's trace.dat, and libtracecmd is not installed (Debian: "

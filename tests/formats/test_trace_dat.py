@@ -13,9 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from command import bouncesim, needs_binary, output, refused, result, rows  # noqa: E402
-from tracedat import Writer  # noqa: E402
+from tracedat import Writer, recording  # noqa: E402
 
-DEV, POOL, ALL = "0000:00:02.0", 0x7B100000, (1 << 64) - 1
 TESTS = Path(__file__).resolve().parents[1]
 
 
@@ -28,33 +27,6 @@ def library(tmp_path_factory):
 
 
 pytestmark = needs_binary
-
-
-def recording(count=40, **how):
-    """Pages mapped one by one on two CPUs, then a list; all of it unmapped in the end."""
-    w = Writer(**how)
-    time = 5_000_000_000
-    for i in range(count):
-        where = {"cpu": i % 2}
-        orig, tlb = 0x1000000 + i * 0x1000, POOL + (i % 2) * 0x80000 + i // 2 * 0x1000
-        w.add(time, "swiotlb_bounced", **where, dev_name=DEV, dma_mask=ALL, dev_addr=orig,
-              size=4096, force=1)  # fmt: skip
-        w.add(time + 100, "dma_map_page", **where, device=DEV, phys_addr=orig, dma_addr=tlb,
-              size=4096, dir=2, attrs=1 << 8)  # fmt: skip
-        w.add(time + 200, "sched_other", **where, x=i)
-        w.add(time + 500_000, "dma_unmap_page", **where, device=DEV, addr=tlb, size=4096, dir=2,
-              attrs=0)  # fmt: skip
-        time += 1_000_000
-    origs = [0x2000000 + i * 0x10000 for i in range(30)]
-    tlbs = [POOL + 0x40000 + i * 0x800 for i in range(30)]
-    for i, orig in enumerate(origs):
-        w.add(time + i, "swiotlb_bounced", dev_name=DEV, dma_mask=ALL, dev_addr=orig, size=2048,
-              force=1)  # fmt: skip
-    w.add(time + 100, "dma_map_sg", device=DEV, full_nents=30, truncated=0,
-          phys_addrs=w.numbers(origs, "Q"), dma_addrs=w.numbers(tlbs, "Q"),
-          lengths=w.numbers([2048] * 30, "I"), dir=1, attrs=0)  # fmt: skip
-    w.add(time + 900, "dma_unmap_sg", device=DEV, addrs=w.numbers(origs, "Q"), dir=1, attrs=1 << 5)
-    return w
 
 
 @pytest.fixture
