@@ -19,21 +19,22 @@ static const struct line_format lines = {
     .parse = parse,
 };
 
-/* As parse(), of files that say so themselves. */
-static enum row_result parse_certain(struct row_state *state, struct cursor c, struct row *row)
-{
-    bool fraction = true;
-    enum row_result result = sector_row(c, 6, &fraction, row);
-
-    (void)state;
-    return fraction ? result : ROW_BAD;
-}
-
+/* A fraction in one of the first times: the first may be a plain 0. */
 static int detect(const char *text, size_t length)
 {
-    static const struct line_format certain = {.parse = parse_certain};
+    struct cursor c = {text, text + length};
 
-    return text_detect(text, length, &certain, 60);
+    if (!text_detect(text, length, &lines, 60))
+        return 0;
+    for (int i = 0; i < DETECT_LINES && c.at < c.end; i++) {
+        const char *newline = memchr(c.at, '\n', (size_t)(c.end - c.at));
+        const char *end = newline ? newline : c.end;
+
+        if (*c.at != '#' && memchr(c.at, '.', (size_t)(end - c.at)))
+            return 60;
+        c.at = newline ? newline + 1 : c.end;
+    }
+    return 0;
 }
 
 const struct bounce_format_ops format_disksim = TEXT_FORMAT(detect, lines);

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DETECT_LINES 16
-
 struct text {
     struct records *records;
     struct row_state state;

@@ -6,7 +6,8 @@
 #include "fields.h"
 #include "records.h"
 
-#define COLUMNS_MAX 32u
+#define COLUMNS_MAX  32u
+#define DETECT_LINES 16 /* that text_detect() looks at */
 
 enum row_result {
     ROW_EVENT, /* a request, a mapping, or what ends or syncs one */

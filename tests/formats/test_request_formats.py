@@ -368,3 +368,13 @@ def test_numbers_with_exponents(tmp_path):
     for number in "1e", "1e-", "1e400", "e5", "1e18", "1.5.5e3", "0x1e3":
         path.write_text(f"0,8,4096,w,0.0\n0,8,4096,r,{number}\n")
         refused("run", path, "--format", "spc", words=[":2:"])
+
+
+def test_disksim_that_begins_with_whole_milliseconds(tmp_path):
+    path = tmp_path / "trace.txt"
+    path.write_text("0 0 8 8 1\n1 0 16 8 1\n1.5 0 24 8 0\n2 0 32 8 0\n")
+    got = result("run", path)["trace"]
+    assert (got["format"], got["span_ns"]) == ("disksim", 2_000_000)
+    path.write_text("0 0 8 8 1\n1000 0 16 8 1\n")
+    assert result("run", path)["trace"]["span_ns"] == 1000
+    assert result("run", path, "--format", "disksim")["trace"]["span_ns"] == 1_000_000_000
