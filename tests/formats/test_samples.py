@@ -148,6 +148,28 @@ def test_recorded_trace_dat():
     assert block["requests"]["count"] == 727
 
 
+@pytest.mark.parametrize(
+    "name, stat, maps", [("nvme-blktrace-run", "blk", 8145), ("usb-run", "usb", 8860)]
+)
+def test_recorded_text(name, stat, maps):
+    got = read(f"recorded/{name}.ftrace.xz")
+    assert got["recorded"]["maps_compared"] == maps
+    assert got["recorded"]["addresses_equal"] >= 0.99 * maps
+    hiwater = counter(stat, "io_tlb_used_hiwater")
+    assert abs(got["swiotlb"]["used_hiwater"] - hiwater) <= 0.02 * hiwater
+
+
+def test_recorded_blktrace_beside_the_text():
+    """The same seconds of the same disk, recorded by two tracers."""
+    files = [SAMPLES / f"recorded/nvme.blktrace.{cpu}" for cpu in (0, 3)]
+    binary = result("run", *files)["trace"]["requests"]
+    text = result("run", SAMPLES / "recorded/nvme-blktrace-run.ftrace.xz", "--only", "block")
+    disk = [d["name"] for d in text["config"]["devices"]].index("259:0")
+    assert disk >= 0 and text["trace"]["requests"]["count"] == 727
+    assert binary["count"] == 587  # 140 of the 727 are the USB disk's
+    assert text["trace"]["requests"]["outstanding"] == 0
+
+
 def test_recorded_usbmon():
     got = read("recorded/usb.usbmon")
     requests = got["trace"]["requests"]
