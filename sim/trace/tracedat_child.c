@@ -250,8 +250,8 @@ _Noreturn void tracedat_child(int file, int pipe)
                 "libtracecmd1); or give the text that `trace-cmd report` prints of it");
     handles[0] = c->lib.open_fd(file, LOAD_NO_PLUGINS);
     if (!handles[0])
-        stop(c, "libtracecmd cannot open this trace.dat: it is damaged or cut, or of another "
-                "version than 6 and 7");
+        stop(c, "libtracecmd cannot open this trace.dat: it is damaged or cut, or /tmp has no room "
+                "to unpack it");
     buffers = c->lib.buffer_instances(handles[0]);
     for (int i = 0; i < buffers && count < BUFFERS; i++) {
         handles[count] = c->lib.buffer_instance_handle(handles[0], i);
