@@ -32,7 +32,10 @@ std::string counters_text(const trace_session &session, const bounce_stats &stat
         bool raised = told->end.used_hiwater != told->begin.used_hiwater ||
                       told->begin.used_hiwater.value_or(0) == 0;
         std::string mark = raised ? "high-water " : "high-water before the recording ";
-        if (same_pool)
+        if (same_pool && told->overwritten)
+            add("high-water " + with_commas(*told->end.used_hiwater) + " recorded, " +
+                with_commas(stats.swiotlb_used_hiwater) + " replayed of what was kept");
+        else if (same_pool)
             add(mark + beside(*told->end.used_hiwater, stats.swiotlb_used_hiwater));
         else
             add(mark + with_commas(*told->end.used_hiwater) + " recorded");

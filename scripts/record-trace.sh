@@ -4,9 +4,7 @@
 # One .tar.gz comes out, `bouncesim run` reads it. Every setting is put back, also after Ctrl-C.
 # docs/recording.md describes the archive.
 set -u
-LC_ALL=C
-export LC_ALL
-umask 022
+export LC_ALL=C
 
 layout=1 # of the archive: raised when a member changes its meaning
 
@@ -35,15 +33,8 @@ END
 
 say() { echo "record-trace: $*" >&2; }
 
-die() {
-    say "$*"
-    exit 1
-}
-
-refuse() {
-    say "$*"
-    exit 2
-}
+die() { say "$*" && exit 1; }
+refuse() { say "$*" && exit 2; }
 
 # ---- options ----
 

@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from fake import STATS, Machine, pack, write
-from command import BINARY, needs_binary, output, refused, result
+from command import BINARY, TESTS, needs_binary, output, refused, result
 from samples import POOL, bounced, ftrace, mapped
 
 pytestmark = needs_binary
@@ -307,6 +307,24 @@ def test_mutations(tmp_path):
         )
         assert done.returncode in (0, 2), done.stderr
         assert done.returncode == 0 or done.stderr.count("\n") == 1, done.stderr
+
+
+def test_recorded_on_a_real_machine():
+    """A disk behind AHCI, three CPUs: Linux 6.12.117 under QEMU, recorded with the script."""
+    got = result("run", TESTS / "data" / "ahci2048-3cpu.tar.xz")
+    assert got["recording"]["kernel"] == "6.12.117+deb12-amd64"
+    assert (got["config"]["nslabs"], got["config"]["nareas"], got["config"]["cpus"]) == (2048, 4, 3)
+    recorded = got["recorded"]
+    assert recorded["maps_compared"] == recorded["addresses_equal"] == 8505
+    assert got["swiotlb"]["used_hiwater"] == recorded["used_hiwater"] == 734
+    assert got["swiotlb"]["used"] == recorded["used_end"] == 0
+
+
+def test_recorded_on_an_old_machine():
+    """Linux 6.1.192: block requests in place of mappings."""
+    got = result("run", TESTS / "data" / "linux61-1024-4cpu.tar.xz")
+    assert got["config"]["kernel"] == "linux-6.1" and got["config"]["nslabs"] == 1024
+    assert got["trace"]["level"] == "requests" and got["trace"]["requests"]["count"] == 730
 
 
 COUNTED = [
