@@ -33,8 +33,8 @@ END
 
 say() { echo "record-trace: $*" >&2; }
 
-die() { say "$*" && exit 1; }
-refuse() { say "$*" && exit 2; }
+die() { say "$*"; exit 1; }
+refuse() { say "$*"; exit 2; }
 
 # ---- options ----
 

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <random>
 
 namespace bouncesim {
@@ -48,7 +47,7 @@ const std::string end(2 * tar_reader::block, '\0');
 tar_reader reader_of(const std::string &bytes, std::size_t &at, std::size_t step) {
     return tar_reader([&bytes, &at, step](char *buffer, std::size_t capacity) {
         std::size_t n = std::min({capacity, step, bytes.size() - at});
-        std::memcpy(buffer, bytes.data() + at, n);
+        std::copy_n(bytes.data() + at, n, buffer);
         at += n;
         return n;
     });
