@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The library is looked for when it is needed, so that nothing needs it to be built or run. What is
@@ -57,9 +58,10 @@ struct library {
 #define BUFFERS   64    /* instances that are merged */
 #define OUT_BYTES 65536u
 
-/* No progress for so long: it is caught in rubbish. */
-#define STUCK_SECONDS 60
-#define MEMORY_BYTES  (UINT64_C(4) << 30)
+/* Without progress for longer than what it takes to unpack the file it is caught in rubbish. */
+#define STUCK_SECONDS  10
+#define BYTES_A_SECOND (10 << 20)
+#define MEMORY_BYTES   (UINT64_C(4) << 30)
 
 /* Address sanitizers take terabytes of addresses. */
 #ifdef __SANITIZE_ADDRESS__
@@ -79,19 +81,20 @@ struct child {
     struct trace_seq seq;
     unsigned char known[IDS]; /* 0: not looked at, 1: ours, 2: another */
     uint64_t others;
+    rlim_t stuck_seconds;
     int pipe;
     size_t used;
     char out[OUT_BYTES];
 };
 
-static void allow_more_time(void)
+static void allow_more_time(const struct child *c)
 {
     struct rusage used;
     struct rlimit limit;
 
     if (getrusage(RUSAGE_SELF, &used))
         return;
-    limit.rlim_cur = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec + STUCK_SECONDS);
+    limit.rlim_cur = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + c->stuck_seconds;
     limit.rlim_max = RLIM_INFINITY;
     (void)setrlimit(RLIMIT_CPU, &limit);
 }
@@ -108,7 +111,7 @@ static void flush(struct child *c)
         at += (size_t)n;
     }
     c->used = 0;
-    allow_more_time();
+    allow_more_time(c);
 }
 
 static void put(struct child *c, const char *text, size_t length)
@@ -217,6 +220,19 @@ static bool load(struct library *lib)
     return true;
 }
 
+/* Of whatever the library does: no handler of ours runs, no core is left. */
+static void die_quietly(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGALRM, SIGSEGV, SIGBUS,
+                                  SIGFPE, SIGILL,  SIGABRT, SIGXCPU, SIGXFSZ};
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        (void)signal(signals[i], SIG_DFL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
 static void leave_the_others(int file, int pipe)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -236,12 +252,14 @@ _Noreturn void tracedat_child(int file, int pipe)
     void *handles[BUFFERS];
     int count = 1, buffers;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)signal(SIGINT, SIG_DFL);
-    (void)signal(SIGTERM, SIG_DFL);
-    (void)signal(SIGPIPE, SIG_DFL);
+    struct stat status;
+
+    die_quietly();
     leave_the_others(file, pipe);
-    allow_more_time();
+    c->stuck_seconds = STUCK_SECONDS;
+    if (fstat(file, &status) == 0)
+        c->stuck_seconds += (rlim_t)(status.st_size / BYTES_A_SECOND);
+    allow_more_time(c);
     if (LIMIT_MEMORY)
         (void)setrlimit(RLIMIT_AS, &(struct rlimit){MEMORY_BYTES, MEMORY_BYTES});
     c->pipe = pipe;
@@ -251,7 +269,7 @@ _Noreturn void tracedat_child(int file, int pipe)
     handles[0] = c->lib.open_fd(file, LOAD_NO_PLUGINS);
     if (!handles[0])
         stop(c, "libtracecmd cannot open this trace.dat: it is damaged or cut, or /tmp has no room "
-                "to unpack it");
+                "to unpack it; the text that `trace-cmd report` prints of it is read too");
     buffers = c->lib.buffer_instances(handles[0]);
     for (int i = 0; i < buffers && count < BUFFERS; i++) {
         handles[count] = c->lib.buffer_instance_handle(handles[0], i);
