@@ -9,6 +9,7 @@ int cmd_sweep(const arguments &args);
 int cmd_compare(const arguments &args);
 int cmd_explain(const arguments &args);
 int cmd_info(const arguments &args);
+int cmd_lint(const arguments &args);
 int cmd_list(const arguments &args);
 
 const std::vector<command> &commands() {
@@ -24,6 +25,8 @@ const std::vector<command> &commands() {
          cmd_info},
         {"calibrate", "[-o FILE.toml]", "this machine's copy and lock costs, for a platform file",
          cmd_calibrate},
+        {"lint", "TRACE...",
+         "what contradicts itself, is missing or is never given back in a trace", cmd_lint},
         {"list", "[kernels|formats|...]", "what this build knows", cmd_list},
     };
     return table;

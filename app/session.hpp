@@ -60,6 +60,9 @@ class trace_session {
     // Instead of next(): the events as the trace has them, requests as requests, in recorded order.
     batch next_recorded();
 
+    // "FILE:LINE: " of a line counted over all files; empty where several files are merged.
+    std::string where(std::uint64_t line) const;
+
     // What the trace tells of its own machine so far.
     const bounce_recorded_config &recorded() const {
         return *bounce_trace_recorded(trace_);
@@ -111,7 +114,6 @@ class trace_session {
     void take_recording();
     void infer_pool(bounce_infer_given given);
     void describe_recording();
-    std::string where(std::uint64_t line) const;
     void read_window();
     void check_files() const;
     void check_only() const;

@@ -39,6 +39,8 @@ enum bounce_status bytes_cut(struct bounce_trace *trace, uint64_t at, struct bou
 {
     if (trace->options.skip_malformed) {
         trace->counts.malformed++;
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MALFORMED,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
         trace->lines.begin = trace->lines.end;
         return BOUNCE_END;
     }

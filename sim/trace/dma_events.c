@@ -94,6 +94,17 @@ void dma_events_destroy(struct dma_events *state)
     free(state);
 }
 
+/* What the present record has to do with, for notes. */
+static struct bounce_note note_of(const struct dma_events *state, enum bounce_note_kind kind,
+                                  const struct kernel_event *event, uint64_t addr)
+{
+    return (struct bounce_note){.kind = (uint8_t)kind,
+                                .seq = state->events,
+                                .time_ns = event->time_ns,
+                                .addr = addr,
+                                .device = event->device};
+}
+
 /* ---- live mappings ---- */
 
 static uint32_t new_handle(struct bounce_trace *trace, struct dma_events *state)
@@ -102,6 +113,9 @@ static uint32_t new_handle(struct bounce_trace *trace, struct dma_events *state)
         return state->free_handles[--state->nfree];
     if (state->handles == LIVE_LIMIT) {
         trace->counts.not_tracked++;
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_NOT_TRACKED,
+                                               .seq = state->events,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
         return INDEX_NONE;
     }
     if (state->handles >= state->live_room) {
@@ -180,6 +194,19 @@ static void push_unmap(struct bounce_trace *trace, struct dma_events *state, uin
     forget(state, handle);
 }
 
+static void imply_unmap(struct bounce_trace *trace, struct dma_events *state, uint32_t handle,
+                        const struct kernel_event *event)
+{
+    struct bounce_note note =
+        note_of(state, BOUNCE_NOTE_IMPLIED_UNMAP, event, state->live[handle].dma_addr);
+
+    note.id = state->live[handle].id;
+    note.device = state->live[handle].device;
+    trace->counts.implied_unmaps++;
+    trace_note(trace, note);
+    push_unmap(trace, state, handle, event, BOUNCE_EVENT_IMPLIED);
+}
+
 /* A new mapping at the address of a live one: that one's unmap is late, or it was lost. */
 static void doubt(struct dma_events *state, uint32_t newcomer)
 {
@@ -210,8 +237,7 @@ static void imply_lost_unmaps(struct bounce_trace *trace, struct dma_events *sta
         state->doubtful_head = (state->doubtful_head + 1) % DOUBTFUL_RING;
         if (!l->doubtful_until || l->list != BOUNCE_NO_LIST)
             continue;
-        trace->counts.implied_unmaps++;
-        push_unmap(trace, state, handle, event, BOUNCE_EVENT_IMPLIED);
+        imply_unmap(trace, state, handle, event);
     }
 }
 
@@ -262,6 +288,11 @@ static void fail_lists(struct bounce_trace *trace, struct dma_events *state, str
             first = event;
             first->flags |= BOUNCE_EVENT_LIST_FIRST;
             trace->counts.failed_lists++;
+            trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_FAILED_LIST,
+                                                   .seq = state->events,
+                                                   .time_ns = event->time_ns,
+                                                   .addr = event->orig_addr,
+                                                   .device = device});
         }
         event->bound_seq = p->entries[i].next_seq ? p->entries[i].next_seq : state->events;
         event->flags |= BOUNCE_EVENT_IN_LIST | BOUNCE_EVENT_LIST_OPEN;
@@ -326,6 +357,10 @@ static struct bounce_event *push_map(struct bounce_trace *trace, struct dma_even
         .dir = event->dir,
         .how = WAITING,
     };
+    trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MAP,
+                                           .seq = state->events,
+                                           .id = out->id,
+                                           .device = event->device});
     return out;
 }
 
@@ -504,6 +539,8 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
     if (!p || list->count == 0)
         return p != NULL;
     trace->counts.truncated_lists += list->truncated;
+    if (list->truncated)
+        trace_note(trace, note_of(state, BOUNCE_NOTE_TRUNCATED_LIST, event, list->orig_addrs[0]));
     matched = left = match_list(trace, state, p, event->device, list);
     for (uint32_t entry = 0; entry < list->count; entry++) {
         struct bounce_event *out;
@@ -545,6 +582,7 @@ static void push_unmatched(struct bounce_trace *trace, struct dma_events *state,
     uint32_t handle;
 
     trace->counts.unmatched_unmaps++;
+    trace_note(trace, note_of(state, BOUNCE_NOTE_UNMATCHED_UNMAP, event, dma_addr));
     handle = size ? new_handle(trace, state) : INDEX_NONE;
     if (handle == INDEX_NONE)
         return;
@@ -558,6 +596,32 @@ static void push_unmatched(struct bounce_trace *trace, struct dma_events *state,
     push_unmap(trace, state, handle, event, BOUNCE_EVENT_UNMATCHED);
     out = queued(trace, trace->tail - 1);
     out->tlb_addr = dma_addr;
+}
+
+/* What the unmap says of a single mapping must be what the map said. */
+static void check_unmap(struct bounce_trace *trace, const struct dma_events *state, uint32_t handle,
+                        const struct kernel_event *event, uint64_t size)
+{
+    const struct live *l = &state->live[handle];
+    struct bounce_note note = note_of(state, BOUNCE_NOTE_OTHER_SIZE, event, l->dma_addr);
+
+    note.id = l->id;
+    if (size && size != l->size) {
+        note.size = size;
+        note.told = l->size;
+        trace_note(trace, note);
+    }
+    if (event->dir != l->dir) {
+        note.kind = BOUNCE_NOTE_OTHER_DIR;
+        note.size = event->dir;
+        note.told = l->dir;
+        trace_note(trace, note);
+    }
+    if (event->device != l->device) {
+        note.kind = BOUNCE_NOTE_OTHER_DEVICE;
+        note.told = l->device;
+        trace_note(trace, note);
+    }
 }
 
 bool dma_events_unmap(struct bounce_trace *trace, struct dma_events *state,
@@ -577,8 +641,7 @@ bool dma_events_unmap(struct bounce_trace *trace, struct dma_events *state,
         uint32_t younger = index_find_next(&state->bounced, handle);
 
         if (younger != INDEX_NONE && state->live[younger].dma_addr == dma_addr) {
-            trace->counts.implied_unmaps++;
-            push_unmap(trace, state, handle, event, BOUNCE_EVENT_IMPLIED);
+            imply_unmap(trace, state, handle, event);
             handle = younger;
         }
     }
@@ -588,6 +651,7 @@ bool dma_events_unmap(struct bounce_trace *trace, struct dma_events *state,
         push_unmatched(trace, state, event, dma_addr, size);
         return true;
     }
+    check_unmap(trace, state, handle, event, size);
     push_unmap(trace, state, handle, event, 0);
     return true;
 }
@@ -627,6 +691,8 @@ bool dma_events_unmap_sg(struct bounce_trace *trace, struct dma_events *state,
     first = find_list(state, event->device, orig_addrs, count);
     if (first == INDEX_NONE) {
         trace->counts.unmatched_unmaps += count;
+        for (uint32_t i = 0; i < count; i++) /* original addresses: no bounce address is told */
+            trace_note(trace, note_of(state, BOUNCE_NOTE_UNMATCHED_UNMAP, event, 0));
         return true;
     }
     index_remove(&state->by_orig, list_key(event->device, state->live[first].orig_addr), first);
@@ -668,6 +734,7 @@ bool dma_events_sync(struct bounce_trace *trace, struct dma_events *state,
     handle = find_holder(state, dma_addr);
     if (handle == INDEX_NONE) {
         trace->counts.unmatched_syncs++;
+        trace_note(trace, note_of(state, BOUNCE_NOTE_UNMATCHED_SYNC, event, dma_addr));
         return true;
     }
     out = queue_push(trace);

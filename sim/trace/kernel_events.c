@@ -177,8 +177,17 @@ static uint64_t continued_time(struct bounce_trace *trace, struct kernel_events 
         s->base_ns = 0 - time_ns;
     } else if (time_ns + STEP_BACK_NS < s->last_ns) {
         trace->counts.time_steps_back++;
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_RESTART,
+                                               .size = s->last_ns - time_ns,
+                                               .time_ns = trace->counts.span_ns,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
         s->base_ns += s->last_ns - time_ns;
         dma_events_restart(trace, s->text.dma, trace->counts.span_ns);
+    } else if (time_ns < s->last_ns) {
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_TIME_BACK,
+                                               .size = s->last_ns - time_ns,
+                                               .time_ns = trace->counts.span_ns,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
     }
     s->last_ns = time_ns;
     time_ns += s->base_ns;

@@ -177,6 +177,7 @@ static bool read_map(struct bounce_trace *trace, struct cursor *c, bool alloc)
     event->size = size;
     event->alloc_align_mask = (uint32_t)align;
     event->dir = (uint8_t)dir;
+    trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MAP, .id = id, .device = index});
     return true;
 }
 
@@ -204,6 +205,9 @@ static bool read_unmap(struct bounce_trace *trace, struct cursor *c)
     handle = index_find(&s->by_id, id);
     if (handle == INDEX_NONE) {
         trace->counts.unmatched_unmaps++;
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_UNMATCHED_UNMAP,
+                                               .id = id,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
         s->operations++;
         return true;
     }
@@ -231,6 +235,9 @@ static bool read_sync(struct bounce_trace *trace, struct cursor *c)
     handle = index_find(&s->by_id, id);
     if (handle == INDEX_NONE) {
         trace->counts.unmatched_syncs++;
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_UNMATCHED_SYNC,
+                                               .id = id,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
         s->operations++;
         return true;
     }

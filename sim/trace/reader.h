@@ -71,6 +71,27 @@ static inline struct bounce_event *queue_push(struct bounce_trace *trace)
     return event;
 }
 
+/* Tells of something (note->kind and what belongs to it) at the present record; `note_at`: at
+ * note->place, a line or not like the present one. */
+static inline void trace_note_at(struct bounce_trace *trace, struct bounce_note note)
+{
+    if (!trace->options.note)
+        return;
+    note.is_line = trace->lines.number != 0;
+    trace->options.note(trace->options.note_context, &note);
+}
+
+static inline uint64_t trace_place(const struct bounce_trace *trace)
+{
+    return trace->lines.number ? trace->lines.number : trace->counts.records;
+}
+
+static inline void trace_note(struct bounce_trace *trace, struct bounce_note note)
+{
+    note.place = trace_place(trace);
+    trace_note_at(trace, note);
+}
+
 /* Index of the device of that name, added if need be. Fails (UINT16_MAX) beyond
  * DEVICES_MAX or without memory. */
 uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length);

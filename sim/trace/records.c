@@ -96,7 +96,8 @@ static bool before(const struct record *a, const struct record *b)
                                                 : a->order < b->order;
 }
 
-static enum bounce_status heap_put(struct records *r, const struct record *record)
+static enum bounce_status heap_put(const struct bounce_trace *trace, struct records *r,
+                                   const struct record *record)
 {
     uint32_t at = r->count;
 
@@ -112,6 +113,7 @@ static enum bounce_status heap_put(struct records *r, const struct record *recor
     r->count++;
     r->heap[at] = *record;
     r->heap[at].order = r->next_order++;
+    r->heap[at].place = trace_place(trace);
     while (at && before(&r->heap[at], &r->heap[(at - 1) / 2])) {
         struct record parent = r->heap[(at - 1) / 2];
 
@@ -155,14 +157,28 @@ uint64_t records_time(struct bounce_trace *trace, struct records *r, uint64_t re
         struct record restart = {.event = {.kind = BOUNCE_EVENT_RESTART}, .made = true};
 
         trace->counts.time_steps_back++;
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_RESTART,
+                                               .size = r->newest_ns - time_ns,
+                                               .time_ns = r->newest_ns - r->first_ns,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
         r->base_ns += r->newest_ns - time_ns;
         r->floor_ns = time_ns = restart.event.time_ns = r->newest_ns;
         /* Without memory the next record finds out. */
-        (void)heap_put(r, &restart);
+        (void)heap_put(trace, r, &restart);
     }
     if (time_ns < r->floor_ns) {
         trace->counts.late_records++;
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_LATE_RECORD,
+                                               .size = r->floor_ns - time_ns,
+                                               .time_ns = r->floor_ns - r->first_ns,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
         time_ns = r->floor_ns;
+    } else if (time_ns < r->newest_ns) {
+        trace_note(trace, (struct bounce_note){
+                              .kind = BOUNCE_NOTE_TIME_BACK,
+                              .size = r->newest_ns - time_ns,
+                              .time_ns = time_ns > r->first_ns ? time_ns - r->first_ns : 0,
+                              .device = BOUNCE_NOTE_NO_DEVICE});
     }
     if (time_ns > r->newest_ns)
         r->newest_ns = time_ns;
@@ -188,7 +204,7 @@ enum bounce_status records_add(struct bounce_trace *trace, struct records *r,
         if (index_insert(&r->ahead, record->key, held.ahead))
             return BOUNCE_NO_MEMORY;
     }
-    return heap_put(r, &held);
+    return heap_put(trace, r, &held);
 }
 
 /* Its turn has come. */
@@ -229,10 +245,19 @@ enum bounce_status records_add_timed(struct bounce_trace *trace, struct records 
         complete.event.time_ns = UINT64_MAX;
     trace->recorded.has_completions = true;
     status = records_add(trace, r, issue);
-    return status ? status : heap_put(r, &complete);
+    return status ? status : heap_put(trace, r, &complete);
 }
 
 /* ---- what is live ---- */
+
+static void tell(struct bounce_trace *trace, const struct records *r, const struct record *record,
+                 struct bounce_note note)
+{
+    note.place = record->place;
+    note.time_ns = record->event.time_ns > r->first_ns ? record->event.time_ns - r->first_ns : 0;
+    note.addr = record->event.tlb_addr;
+    trace_note_at(trace, note);
+}
 
 static bool new_handle(struct records *r, uint32_t *handle)
 {
@@ -302,11 +327,18 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
         (old = index_find(&r->by_key, record->key)) != INDEX_NONE &&
         (r->pairs == RECORDS_UNIQUE || !all_will_end(r, record->key))) {
         trace->counts.implied_unmaps++;
+        tell(trace, r, record,
+             (struct bounce_note){.kind = BOUNCE_NOTE_IMPLIED_UNMAP,
+                                  .id = r->live[old].id,
+                                  .device = r->live[old].device});
         end_request(trace, r, old, record, BOUNCE_EVENT_IMPLIED);
     }
     if (r->used_handles - r->nfree == LIVE_LIMIT && !r->untracked) {
         if (record->event.kind != BOUNCE_EVENT_ISSUE || trace->recorded.has_completions) {
             trace->counts.not_tracked++;
+            tell(trace, r, record,
+                 (struct bounce_note){.kind = BOUNCE_NOTE_NOT_TRACKED,
+                                      .device = record->event.device});
             return BOUNCE_OK;
         }
         r->untracked = true;
@@ -332,7 +364,35 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
         out->id = r->next_id++;
     if (record->key != NO_KEY && !r->untracked)
         r->live[handle].id = out->id;
+    tell(trace, r, record,
+         (struct bounce_note){
+             .kind = BOUNCE_NOTE_MAP, .id = out->id, .device = record->event.device});
     return BOUNCE_OK;
+}
+
+/* An unmap may say what it ends. Completions do not: a device may have done less than asked. */
+static void check_end(struct bounce_trace *trace, const struct records *r, uint32_t handle,
+                      const struct record *record)
+{
+    const struct live *l = &r->live[handle];
+    const struct bounce_event *event = &record->event;
+
+    if (event->kind != BOUNCE_EVENT_UNMAP)
+        return;
+    if (event->size && event->size != l->size)
+        tell(trace, r, record,
+             (struct bounce_note){.kind = BOUNCE_NOTE_OTHER_SIZE,
+                                  .id = l->id,
+                                  .size = event->size,
+                                  .told = l->size,
+                                  .device = l->device});
+    if (event->dir != BOUNCE_BIDIRECTIONAL && event->dir != l->dir)
+        tell(trace, r, record,
+             (struct bounce_note){.kind = BOUNCE_NOTE_OTHER_DIR,
+                                  .id = l->id,
+                                  .size = event->dir,
+                                  .told = l->dir,
+                                  .device = l->device});
 }
 
 static enum bounce_status release(struct bounce_trace *trace, struct records *r,
@@ -356,15 +416,25 @@ static enum bounce_status release(struct bounce_trace *trace, struct records *r,
         handle = r->untracked ? INDEX_NONE : index_find(&r->by_key, record->key);
         if (handle == INDEX_NONE) {
             trace->counts.unmatched_unmaps += !record->quiet;
+            if (!record->quiet)
+                tell(trace, r, record,
+                     (struct bounce_note){.kind = BOUNCE_NOTE_UNMATCHED_UNMAP,
+                                          .id = record->event.id,
+                                          .device = BOUNCE_NOTE_NO_DEVICE});
             return BOUNCE_OK;
         }
         trace->recorded.has_completions = true;
+        check_end(trace, r, handle, record);
         end_request(trace, r, handle, record, 0);
         return BOUNCE_OK;
     default:
         handle = index_find(&r->by_key, record->key);
         if (handle == INDEX_NONE) {
             trace->counts.unmatched_syncs++;
+            tell(trace, r, record,
+                 (struct bounce_note){.kind = BOUNCE_NOTE_UNMATCHED_SYNC,
+                                      .id = record->event.id,
+                                      .device = BOUNCE_NOTE_NO_DEVICE});
             return BOUNCE_OK;
         }
         l = &r->live[handle];

@@ -24,6 +24,7 @@ struct record {
     uint64_t key; /* pairs ISSUE with COMPLETE, MAP with UNMAP and SYNC, or NO_KEY */
     uint64_t order;
     uint32_t ahead; /* place among those that are looked ahead to; set later */
+    uint64_t place; /* of its record, for notes; set by records_add() */
     bool has_id;
     bool made;  /* not a record of the input: does not count for the window */
     bool quiet; /* that it matches nothing is not worth counting */

@@ -55,6 +55,8 @@ enum bounce_status trace_malformed(struct bounce_trace *trace, struct bounce_err
 {
     if (trace->options.skip_malformed) {
         trace->counts.malformed++;
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MALFORMED,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
         return BOUNCE_OK;
     }
     return bounce_refuse(error, BOUNCE_MALFORMED, trace->lines.number,

@@ -8,6 +8,7 @@
 #include "bounce/device.h"
 #include "bounce/event.h"
 #include "bounce/export.h"
+#include "bounce/note.h"
 #include "bounce/status.h"
 
 #include <stdbool.h>
@@ -45,6 +46,8 @@ struct bounce_trace_options {
     const struct bounce_format *format; /* NULL: found out from the content */
     bool skip_malformed;                /* count lines that cannot be read instead of refusing */
     uint8_t only; /* enum bounce_trace_only; formats that know only one of them do not look at it */
+    void (*note)(void *context, const struct bounce_note *note); /* NULL: not wanted */
+    void *note_context;
 };
 
 /* What the events of a trace are. */
