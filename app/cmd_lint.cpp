@@ -225,8 +225,8 @@ int cmd_lint(const arguments &args) {
         throw refused_error("--examples: at most 1000 was expected");
     linter found(examples);
     options.trace.skip_malformed = true; // findings like the others
-    options.trace.note = take_note;
-    options.trace.note_context = &found;
+    options.note = take_note;
+    options.note_context = &found;
 
     watch_interrupts();
     std::optional<output_file> json_file;

@@ -40,6 +40,8 @@ struct simulation_options {
     pool_options pool;
     std::vector<device_setting> devices;
     bounce_trace_options trace = {};
+    void (*note)(void *context, const bounce_note *note) = nullptr; // see bounce_trace_on_note()
+    void *note_context = nullptr;
     bool recorded_order = false; // --order recorded
     bool quiet = false;
 };

@@ -20,6 +20,7 @@ trace_session::trace_session(const simulation_options &options,
     bounce_input source = merge_ ? bounce_blktrace_merge_input(merge_.get()) : input_->as_input();
     if (bounce_trace_open(&source, &options_.trace, &trace_, &error))
         throw refused_error(where(error.line) + error.text);
+    bounce_trace_on_note(trace_, options_.note, options_.note_context);
     try {
         check_files();
         read_window();

@@ -47,6 +47,8 @@ struct bounce_trace {
     struct sizes sizes;                  /* of requests */
     void *state;                         /* the format's */
     bool ended;
+    void (*note)(void *context, const struct bounce_note *note); /* NULL: not wanted */
+    void *note_context;
 
     /* Events in trace order; those that wait for a later record hold back what follows them. */
     struct bounce_event *queue;
@@ -75,10 +77,10 @@ static inline struct bounce_event *queue_push(struct bounce_trace *trace)
  * note->place, a line or not like the present one. */
 static inline void trace_note_at(struct bounce_trace *trace, struct bounce_note note)
 {
-    if (!trace->options.note)
+    if (!trace->note)
         return;
     note.is_line = trace->lines.number != 0;
-    trace->options.note(trace->options.note_context, &note);
+    trace->note(trace->note_context, &note);
 }
 
 static inline uint64_t trace_place(const struct bounce_trace *trace)

@@ -224,6 +224,14 @@ void bounce_trace_close(struct bounce_trace *trace)
     free(trace);
 }
 
+void bounce_trace_on_note(struct bounce_trace *trace,
+                          void (*note)(void *context, const struct bounce_note *note),
+                          void *context)
+{
+    trace->note = note;
+    trace->note_context = context;
+}
+
 enum bounce_status bounce_trace_next(struct bounce_trace *trace, struct bounce_event *events,
                                      size_t capacity, size_t *got, struct bounce_error *error)
 {

@@ -46,8 +46,6 @@ struct bounce_trace_options {
     const struct bounce_format *format; /* NULL: found out from the content */
     bool skip_malformed;                /* count lines that cannot be read instead of refusing */
     uint8_t only; /* enum bounce_trace_only; formats that know only one of them do not look at it */
-    void (*note)(void *context, const struct bounce_note *note); /* NULL: not wanted */
-    void *note_context;
 };
 
 /* What the events of a trace are. */
@@ -113,6 +111,12 @@ BOUNCE_API enum bounce_status bounce_trace_open(const struct bounce_input *input
                                                 struct bounce_trace **out,
                                                 struct bounce_error *error);
 BOUNCE_API void bounce_trace_close(struct bounce_trace *trace);
+
+/* From here on `note` is called with what the reader has to tell beyond the events (bounce/note.h).
+ */
+BOUNCE_API void bounce_trace_on_note(struct bounce_trace *trace,
+                                     void (*note)(void *context, const struct bounce_note *note),
+                                     void *context);
 
 /* Up to `capacity` next events. BOUNCE_OK with *got > 0, or BOUNCE_END with *got 0. */
 BOUNCE_API enum bounce_status bounce_trace_next(struct bounce_trace *trace,
