@@ -8,6 +8,7 @@ int cmd_run(const arguments &args);
 int cmd_sweep(const arguments &args);
 int cmd_compare(const arguments &args);
 int cmd_explain(const arguments &args);
+int cmd_gen(const arguments &args);
 int cmd_info(const arguments &args);
 int cmd_lint(const arguments &args);
 int cmd_list(const arguments &args);
@@ -21,6 +22,7 @@ const std::vector<command> &commands() {
          cmd_compare},
         {"explain", "LINE|FILE|-", "what a \"swiotlb buffer is full\" log line really says",
          cmd_explain},
+        {"gen", "SPEC.toml", "a trace made from a description: seeded, of any length", cmd_gen},
         {"info", "TRACE...", "what is in a trace: devices, sizes, lifetimes, demand, losses",
          cmd_info},
         {"calibrate", "[-o FILE.toml]", "this machine's copy and lock costs, for a platform file",

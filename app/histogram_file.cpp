@@ -44,15 +44,16 @@ void add_stream(std::string &out, const bounce_profile_stream &s, unsigned dir, 
     if (s.segments.max > 1)
         out += "  segments = { values = " + bins(s.segments) + " }\n";
     for (unsigned load = 0; load < BOUNCE_PROFILE_LOADS; load++) {
-        if (!s.gaps[load].count && !s.times[load].count)
+        const bounce_profile_load &l = s.loads[load];
+        if (!l.sizes.count)
             continue;
         out += "\n    [[device.stream.by_load]]\n";
-        out +=
-            "    in_flight = " + std::to_string(load ? std::uint64_t{1} << (load - 1) : 0) + "\n";
-        if (s.gaps[load].count)
-            out += "    gap_ns = { values = " + bins(s.gaps[load]) + " }\n";
-        if (s.times[load].count && told)
-            out += "    lifetime_ns = { values = " + bins(s.times[load]) + " }\n";
+        out += "    in_flight = " + std::to_string(std::uint64_t{1} << load) + "\n";
+        out += "    size = { values = " + bins(l.sizes) + " }\n";
+        if (l.gaps.count)
+            out += "    gap_ns = { values = " + bins(l.gaps) + " }\n";
+        if (l.times.count && told)
+            out += "    lifetime_ns = { values = " + bins(l.times) + " }\n";
     }
 }
 

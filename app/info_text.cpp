@@ -84,7 +84,9 @@ std::string rates_text(const trace_info &info, const bounce_profile_stream &all)
     if (seconds > 0) {
         double rate = static_cast<double>(all.maps) / seconds;
         text = (rate < 100 ? fixed(rate, 1) : with_commas(static_cast<std::uint64_t>(rate))) +
-               " a second, " + fixed(static_cast<double>(all.bytes) / seconds / 1e6, 1) + " MB/s";
+               " a second, " +
+               bytes_text(static_cast<std::uint64_t>(static_cast<double>(all.bytes) / seconds)) +
+               "/s";
     }
     text += "; busiest";
     const char *comma = " ";

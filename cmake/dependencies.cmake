@@ -25,4 +25,8 @@ find_library(libtracecmd NAMES libtracecmd.so.1 tracecmd)
 mark_as_advanced(libtracecmd)
 if(NOT libtracecmd)
   message(STATUS "bouncesim: libtracecmd is missing, trace.dat is refused until it is there; install libtracecmd1")
+
+pkg_check_modules(tomlplusplus QUIET IMPORTED_TARGET tomlplusplus)
+if(NOT tomlplusplus_FOUND)
+  message(STATUS "bouncesim: toml++ is missing, gen reads no specs; install libtomlplusplus-dev")
 endif()

@@ -86,8 +86,9 @@ static void free_stream(struct bounce_profile_stream *stream)
     bounce_histogram_free(&stream->lifetimes);
     bounce_histogram_free(&stream->segments);
     for (unsigned i = 0; i < BOUNCE_PROFILE_LOADS; i++) {
-        bounce_histogram_free(&stream->gaps[i]);
-        bounce_histogram_free(&stream->times[i]);
+        bounce_histogram_free(&stream->loads[i].gaps);
+        bounce_histogram_free(&stream->loads[i].times);
+        bounce_histogram_free(&stream->loads[i].sizes);
     }
     free(stream);
 }
@@ -129,6 +130,8 @@ static struct bounce_profile_stream *stream_of(struct bounce_profile *p, uint16_
         if (!stream)
             return NULL;
         stream->sizes.exact = stream->segments.exact = SIZES_KEPT;
+        for (unsigned i = 0; i < BOUNCE_PROFILE_LOADS; i++)
+            stream->loads[i].sizes.exact = SIZES_KEPT;
         p->devices[device].streams[dir % DIRS] = stream;
     }
     return stream;
@@ -242,7 +245,7 @@ static void count_burst(struct bounce_burst *burst, uint64_t now_ns, uint64_t by
 
 static uint8_t load_of(uint64_t in_flight)
 {
-    unsigned load = in_flight ? 64 - (unsigned)__builtin_clzll(in_flight) : 0;
+    unsigned load = 63 - (unsigned)__builtin_clzll(in_flight);
 
     return (uint8_t)(load < BOUNCE_PROFILE_LOADS ? load : BOUNCE_PROFILE_LOADS - 1);
 }
@@ -304,14 +307,17 @@ static enum bounce_status begin_operation(struct bounce_profile *p,
 {
     enum bounce_status status = BOUNCE_OK;
 
-    l->load = load_of(stream->in_flight);
     if (stream->operations)
-        status = bounce_histogram_add(&stream->gaps[l->load], p->now_ns - stream->last_ns, 1);
+        status = bounce_histogram_add(&stream->loads[stream->last_load].gaps,
+                                      p->now_ns - stream->last_ns, 1);
     stream->operations++;
     stream->last_ns = p->now_ns;
     stream->in_flight++;
     if (stream->in_flight > stream->in_flight_peak)
         stream->in_flight_peak = stream->in_flight;
+    l->load = stream->last_load = load_of(stream->in_flight);
+    if (!status)
+        status = bounce_histogram_add(&stream->loads[l->load].sizes, l->size, 1);
     return status;
 }
 
@@ -322,7 +328,7 @@ static enum bounce_status end_operation(struct bounce_profile_stream *stream, co
 
     stream->in_flight--;
     if (!status && seen)
-        status = bounce_histogram_add(&stream->times[l->load], lasted_ns, 1);
+        status = bounce_histogram_add(&stream->loads[l->load].times, lasted_ns, 1);
     return status;
 }
 
@@ -415,9 +421,12 @@ static enum bounce_status on_map(struct bounce_profile *p, const struct bounce_d
     };
     stream->live++;
     start(p, l);
-    if (!first && event->list < p->room && p->live[event->list].state == LIVE)
-        p->live[event->list].pieces++;
-    return first && !l->held ? begin_operation(p, stream, l) : BOUNCE_OK;
+    if (first)
+        return l->held ? BOUNCE_OK : begin_operation(p, stream, l);
+    if (event->list >= p->room || p->live[event->list].state != LIVE)
+        return BOUNCE_OK;
+    p->live[event->list].pieces++;
+    return bounce_histogram_add(&stream->loads[p->live[event->list].load].sizes, event->size, 1);
 }
 
 /* Requests that end one after the other, all of them after the same time. */

@@ -44,8 +44,15 @@ struct bounce_level {
     double slots_mean;
 };
 
-/* Operations in flight when another one comes, by powers of two: 0, 1, 2 to 3, 4 to 7, ... */
+/* What a stream does with that many operations in flight as one begins, this one included: by
+ * powers of two, number n is 2^n to 2^(n+1) - 1 of them. */
 #define BOUNCE_PROFILE_LOADS 20u
+
+struct bounce_profile_load {
+    struct bounce_histogram gaps;  /* ns to the next operation */
+    struct bounce_histogram times; /* ns to its end */
+    struct bounce_histogram sizes; /* of its mappings */
+};
 
 struct bounce_profile_stream {
     uint64_t maps;
@@ -68,12 +75,11 @@ struct bounce_profile_stream {
     uint64_t in_flight;    /* operations */
     uint64_t in_flight_peak;
     uint64_t last_ns; /* when its last operation began */
+    uint8_t last_load;
     struct bounce_histogram sizes;
     struct bounce_histogram lifetimes; /* of maps, ns */
     struct bounce_histogram segments;  /* mappings an operation */
-    /* By operations of the stream in flight as one begins: */
-    struct bounce_histogram gaps[BOUNCE_PROFILE_LOADS];  /* ns since the one before */
-    struct bounce_histogram times[BOUNCE_PROFILE_LOADS]; /* ns to its end */
+    struct bounce_profile_load loads[BOUNCE_PROFILE_LOADS];
 };
 
 /* Busiest interval of that length, counted from time 0 in steps of it. */
