@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t late_records = 512; // an unmap's record may stand that much later
 constexpr std::size_t freed_most = 1u << 20;
+constexpr std::size_t notes_most = 1u << 16;
 constexpr std::size_t parts = 8; // of the trace, to tell growth from a steady set
 
 std::uint64_t first_slot(std::uint64_t addr) {
@@ -71,6 +72,8 @@ void linter::note(const bounce_note &note) {
     case BOUNCE_NOTE_UNMATCHED_SYNC:
         if (note.seq) { // what was unmapped before it is known once its turn has come
             notes_.push_back(note);
+            if (notes_.size() > notes_most)
+                take_until(notes_.front().seq);
             return;
         }
         break;

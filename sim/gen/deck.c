@@ -60,10 +60,10 @@ static uint64_t take(struct deck *deck, struct bounce_random *random)
 static struct deck *nearest(struct decks *decks, size_t load)
 {
     for (size_t i = load + 1; i-- > 0;)
-        if (decks->decks[i].total)
+        if (decks->decks[i].left && decks->decks[i].total)
             return &decks->decks[i];
     for (size_t i = load + 1; i < decks->count; i++)
-        if (decks->decks[i].total)
+        if (decks->decks[i].left && decks->decks[i].total)
             return &decks->decks[i];
     return NULL;
 }
