@@ -25,6 +25,7 @@ find_library(libtracecmd NAMES libtracecmd.so.1 tracecmd)
 mark_as_advanced(libtracecmd)
 if(NOT libtracecmd)
   message(STATUS "bouncesim: libtracecmd is missing, trace.dat is refused until it is there; install libtracecmd1")
+endif()
 
 pkg_check_modules(tomlplusplus QUIET IMPORTED_TARGET tomlplusplus)
 if(NOT tomlplusplus_FOUND)

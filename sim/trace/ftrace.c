@@ -77,15 +77,6 @@ static bool parse_prefix(struct cursor *c, struct kernel_line *prefix)
 
 /* ---- lines ---- */
 
-static void lost_events(struct bounce_trace *trace, uint64_t count)
-{
-    trace->counts.lost_events += count;
-    trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_LOST_EVENTS,
-                                           .size = count,
-                                           .time_ns = trace->counts.span_ns,
-                                           .device = BOUNCE_NOTE_NO_DEVICE});
-}
-
 static void read_header(struct bounce_trace *trace, struct cursor c)
 {
     uint64_t kept, written, cpus;
@@ -94,7 +85,7 @@ static void read_header(struct bounce_trace *trace, struct cursor c)
         scan_blanks(&c);
         if (scan_decimal(&c, &kept) && scan_char(&c, '/') && scan_decimal(&c, &written) &&
             written > kept)
-            lost_events(trace, written - kept);
+            trace_lost(trace, written - kept);
     }
     if (SCAN_KEY(&c, "#P:") && scan_decimal(&c, &cpus) && cpus > 0 && cpus <= BOUNCE_MAX_CPUS)
         trace->recorded.cpus = (uint32_t)cpus;
@@ -117,12 +108,12 @@ static bool known_other_line(struct bounce_trace *trace, struct cursor c)
             return false;
         scan_blanks(&at);
         if (SCAN_LITERAL(&at, "[LOST ") && scan_decimal(&at, &number)) /* the kernel's */
-            lost_events(trace, number);
+            trace_lost(trace, number);
         else if (SCAN_LITERAL(&at, "[EVENTS DROPPED]")) /* trace-cmd's, how many is not known */
-            lost_events(trace, 1);
+            trace_lost(trace, 1);
         else if (scan_char(&at, '[') && scan_decimal(&at, &number) &&
                  SCAN_LITERAL(&at, " EVENTS DROPPED"))
-            lost_events(trace, number);
+            trace_lost(trace, number);
         return true; /* also "CPU 1 is empty" */
     }
     at = c;

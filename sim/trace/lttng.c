@@ -136,7 +136,7 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor c,
 
     if (!parse_line(c, &line)) {
         if (SCAN_KEY(&lost, "Tracer discarded ") && scan_decimal(&lost, &number)) {
-            trace->counts.lost_events += number;
+            trace_lost(trace, number);
             return BOUNCE_OK;
         }
         if (scan_at_end(&c))

@@ -124,7 +124,7 @@ static enum bounce_status read_perf(struct bounce_trace *trace, struct bounce_er
     if (parse(c, &event, &tracepoint) && event.cpu < BOUNCE_MAX_CPUS)
         return kernel_events_take(trace, events, &event, error);
     if (SCAN_KEY(&c, "PERF_RECORD_LOST lost ") && scan_decimal(&c, &lost)) {
-        trace->counts.lost_events += lost;
+        trace_lost(trace, lost);
         return BOUNCE_OK;
     }
     c = (struct cursor){line, line + length};

@@ -94,6 +94,17 @@ static inline void trace_note(struct bounce_trace *trace, struct bounce_note not
     trace_note_at(trace, note);
 }
 
+/* The recorder says that it lost so many events. */
+static inline void trace_lost(struct bounce_trace *trace, uint64_t count)
+{
+    trace->counts.lost_events += count;
+    if (count)
+        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_LOST_EVENTS,
+                                               .size = count,
+                                               .time_ns = trace->counts.span_ns,
+                                               .device = BOUNCE_NOTE_NO_DEVICE});
+}
+
 /* Index of the device of that name, added if need be. Fails (UINT16_MAX) beyond
  * DEVICES_MAX or without memory. */
 uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length);

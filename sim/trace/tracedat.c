@@ -246,7 +246,7 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor c,
         trace->counts.records += number;
         trace->counts.other_events += number;
     } else if (SCAN_LITERAL(&c, "M ") && scan_decimal(&c, &number)) {
-        trace->counts.lost_events += number;
+        trace_lost(trace, number);
     } else if (SCAN_LITERAL(&c, "Z")) {
         t->complete = true;
     } else {
