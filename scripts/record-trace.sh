@@ -146,7 +146,7 @@ newline='
 # A setting in one line, without what the kernel prints around it: "[local] global",
 # "7 (expanded: 1408)".
 setting() {
-    value=$(tr '\n' ' ' 2>/dev/null <"$1") || return 1
+    [ -r "$1" ] && value=$(tr '\n' ' ' <"$1") || return 1
     value=${value% }
     case $1 in
     */trace_clock)
@@ -254,7 +254,7 @@ set_up() {
         done
     fi
     buffer=${buffer:-$(default_buffer)}
-    set_buffers "$buffer" ||
+    [ ! -e "$top/buffer_size_kb" ] || set_buffers "$buffer" ||
         die "$buffer KiB a CPU: no memory for buffers of this size; --buffer makes them smaller"
     if [ -e "$top/trace_clock" ]; then
         for name in $(tr -d '[]' <"$top/trace_clock"); do

@@ -261,6 +261,22 @@ def test_without_debugfs(tmp_path):
     assert "no " in one_line(machine.record("--until-used", "5", status=1))
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_little_is_enough(tmp_path, shell):
+    """Settings that a kernel does not have are not missed, and nothing is said of them."""
+    machine = Machine(tmp_path)
+    for name in ("sysfs", "procfs", "tracefs/options", "tracefs/per_cpu", "tracefs/events/block"):
+        shutil.rmtree(machine.root / name)
+    for name in ("buffer_size_kb", "trace_clock", "current_tracer", "set_event_pid"):
+        (machine.tracefs / name).unlink()
+    before = machine.settings()
+    done = machine.record("-d", "0.1", shell=shell)
+    assert done.stderr == "record-trace: recording for 0.1 s, Ctrl-C ends it earlier\n"
+    assert machine.settings() == before
+    files = machine.archive()
+    assert files["trace.txt"] == machine.trace and "event dma/dma_map_sg\n" in files["machine.txt"]
+
+
 def test_errors_are_one_line(tmp_path):
     machine = Machine(tmp_path, swiotlb=False)
     before = machine.settings()
