@@ -24,7 +24,7 @@ Records the DMA mappings of this machine for `bouncesim run`, for 10 seconds or 
       --reset-hiwater      set the kernel's io_tlb_used_hiwater to 0 first
       --no-sync            without dma_sync_* events: fewer events, copies are counted too low
       --no-block           without block requests
-      --clock NAME         trace clock (default global)
+      --clock NAME         trace clock (default mono)
       --tracefs DIR, --debugfs DIR, --sysfs DIR, --procfs DIR, --boot DIR
                            where these are, if not at their usual places
   -h, --help               show this
@@ -38,7 +38,7 @@ refuse() { say "$*"; exit 2; }
 
 # ---- options ----
 
-duration='' output='' buffer='' watch='' mark='' after=1 reset='' sync=1 block=1 clock=global
+duration='' output='' buffer='' watch='' mark='' after=1 reset='' sync=1 block=1 clock=mono
 tracefs='' debugfs=/sys/kernel/debug sysfs=/sys procfs=/proc boot=/boot
 dmesg=${DMESG:-dmesg}
 
@@ -256,6 +256,7 @@ set_up() {
     buffer=${buffer:-$(default_buffer)}
     [ ! -e "$top/buffer_size_kb" ] || set_buffers "$buffer" ||
         die "$buffer KiB a CPU: no memory for buffers of this size; --buffer makes them smaller"
+    # Not `global`: CPUs that lag get the time of the last event, whose order is lost then.
     if [ -e "$top/trace_clock" ]; then
         for name in $(tr -d '[]' <"$top/trace_clock"); do
             [ "$name" != "$clock" ] || put "$top/trace_clock" "$clock"
