@@ -11,6 +11,7 @@
 
 #ifdef BOUNCESIM_SYSTEMC
 #include "models/costs.hpp"
+#include "models/device_model.hpp"
 #endif
 
 namespace bouncesim {
@@ -61,13 +62,26 @@ void list_costs() {
 #endif
 }
 
+void list_devices() {
+#ifdef BOUNCESIM_SYSTEMC
+    std::cout << "devices of --engine systemc (--device-model, platform files):\n";
+    for (std::size_t i = 0; const models::device_model *model = models::device_model_at(i); i++) {
+        row(model->name, model->summary);
+        row("", std::string("source: ") + model->source);
+    }
+#else
+    std::cout << "devices: this build has no SystemC\n";
+#endif
+}
+
 const struct {
     const char *name;
     void (*print)();
 } lists[] = {{"kernels", list_kernels},
              {"formats", list_formats},
              {"stats", list_stats},
-             {"costs", list_costs}};
+             {"costs", list_costs},
+             {"devices", list_devices}};
 
 } // namespace
 
@@ -75,7 +89,7 @@ int cmd_list(const arguments &args) {
     po::options_description own("Options");
     own.add_options()("help,h", "show this");
     po::variables_map values;
-    if (!parse_options(args, "list [kernels|formats|stats|costs]", own, "what", -1, values))
+    if (!parse_options(args, "list [kernels|formats|stats|costs|devices]", own, "what", -1, values))
         return exit_done;
     arguments wanted;
     if (values.count("what"))
@@ -92,7 +106,8 @@ int cmd_list(const arguments &args) {
             found = true;
         }
         if (!found)
-            throw refused_error("list " + name + ": kernels, formats, stats or costs was expected");
+            throw refused_error("list " + name +
+                                ": kernels, formats, stats, costs or devices was expected");
     }
     return exit_done;
 }

@@ -127,8 +127,13 @@ int cmd_run(const arguments &args) {
     po::variables_map values;
     if (!parse_options(args, usage, all, "trace", -1, values))
         return exit_done;
+#ifdef BOUNCESIM_SYSTEMC
+    if (values.count("print-config"))
+        return print_platform(values);
+#endif
     simulation_options options = read_simulation_options(values);
     engine_options engine = read_engine_options(values);
+    apply_engine(engine, values, options);
     run_outputs outputs = read_outputs(values);
 
     watch_interrupts();

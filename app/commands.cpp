@@ -5,6 +5,9 @@ namespace bouncesim {
 
 int cmd_calibrate(const arguments &args);
 int cmd_run(const arguments &args);
+#ifdef BOUNCESIM_SYSTEMC
+int cmd_check_config(const arguments &args);
+#endif
 int cmd_sweep(const arguments &args);
 int cmd_compare(const arguments &args);
 int cmd_explain(const arguments &args);
@@ -16,6 +19,10 @@ int cmd_list(const arguments &args);
 const std::vector<command> &commands() {
     static const std::vector<command> table = {
         {"run", "TRACE...", "replay a trace: pool pressure, full events and their causes", cmd_run},
+#ifdef BOUNCESIM_SYSTEMC
+        {"check-config", "FILE.toml...", "read platform files and say what is wrong with them",
+         cmd_check_config},
+#endif
         {"sweep", "TRACE...", "the same trace over a grid of pool sizes, areas and kernels",
          cmd_sweep},
         {"compare", "A B", "two results: what differs, and whether anything got worse",

@@ -2,6 +2,9 @@
 #include "engine.hpp"
 
 #include "errors.hpp"
+#ifdef BOUNCESIM_SYSTEMC
+#include "fit.hpp"
+#endif
 #include "progress.hpp"
 #include "text.hpp"
 
@@ -14,9 +17,11 @@
 #include "check_report.hpp"
 #include "models/costs.hpp"
 #include "models/mapping_engine.hpp"
+#include "models/request_engine.hpp"
 #endif
 
 namespace bouncesim {
+namespace json = boost::json;
 
 po::options_description engine_option_table() {
     po::options_description table("Engine", 96, 60);
@@ -29,8 +34,38 @@ po::options_description engine_option_table() {
         "systemc: one cost, in picoseconds");
     add("check-data", "systemc: buffers hold real bytes, and every copy and transfer is checked; "
                       "exit status 3 when a byte is not where it belongs");
+#ifdef BOUNCESIM_SYSTEMC
+    table.add(platform_option_table());
+#endif
     return table;
 }
+
+#ifdef BOUNCESIM_SYSTEMC
+namespace {
+
+models::costs read_costs(const engine_options &options) {
+    models::costs costs = options.zero_costs ? models::costs::zero() : options.machine.timing;
+    for (const std::string &text : options.costs) {
+        std::size_t at = text.find('=');
+        const models::cost_info *info = models::find_cost(text.substr(0, at));
+        if (!info || !info->value)
+            throw refused_error("--cost " + text +
+                                ": KEY=NUMBER was expected, keys as `bouncesim "
+                                "list costs` shows them");
+        std::uint64_t value = 0;
+        const char *end = text.data() + text.size();
+        auto parsed = std::from_chars(text.data() + std::min(at + 1, text.size()), end, value);
+        if (at == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end ||
+            value > 1000000000000u)
+            throw refused_error("--cost " + text + ": a number of " + info->unit +
+                                " up to 1000000000000 was expected");
+        costs.*(info->value) = value;
+    }
+    return costs;
+}
+
+} // namespace
+#endif
 
 engine_options read_engine_options(const po::variables_map &values) {
     engine_options options;
@@ -48,6 +83,14 @@ engine_options read_engine_options(const po::variables_map &values) {
         throw refused_error("--check-data belongs to --engine systemc");
     if (options.name == "replay" && (options.zero_costs || !options.costs.empty()))
         throw refused_error("--costs and --cost belong to --engine systemc");
+#ifdef BOUNCESIM_SYSTEMC
+    const po::options_description own = platform_option_table();
+    for (const auto &each : own.options())
+        if (options.name == "replay" && values.count(each->long_name()))
+            throw refused_error("--" + each->long_name() + " belongs to --engine systemc");
+    options.machine = read_platform(values);
+    options.machine.timing = read_costs(options);
+#endif
 #ifndef BOUNCESIM_SYSTEMC
     if (options.name == "systemc")
         throw refused_error("--engine systemc: this build has no SystemC; install libsystemc-dev "
@@ -82,27 +125,6 @@ engine_result run_replay(trace_session &session, recorders &rows) {
 
 #ifdef BOUNCESIM_SYSTEMC
 
-models::costs read_costs(const engine_options &options) {
-    models::costs costs = options.zero_costs ? models::costs::zero() : models::costs();
-    for (const std::string &text : options.costs) {
-        std::size_t at = text.find('=');
-        const models::cost_info *info = models::find_cost(text.substr(0, at));
-        if (!info || !info->value)
-            throw refused_error("--cost " + text +
-                                ": KEY=NUMBER was expected, keys as `bouncesim "
-                                "list costs` shows them");
-        std::uint64_t value = 0;
-        const char *end = text.data() + text.size();
-        auto parsed = std::from_chars(text.data() + std::min(at + 1, text.size()), end, value);
-        if (at == std::string::npos || parsed.ec != std::errc() || parsed.ptr != end ||
-            value > 1000000000000u)
-            throw refused_error("--cost " + text + ": a number of " + info->unit +
-                                " up to 1000000000000 was expected");
-        costs.*(info->value) = value;
-    }
-    return costs;
-}
-
 std::string timing_summary(const models::timing_stats &t, const bounce_stats &stats) {
     auto ns = [](double value) {
         return time_text(static_cast<std::uint64_t>(std::llround(value)));
@@ -115,13 +137,90 @@ std::string timing_summary(const models::timing_stats &t, const bounce_stats &st
            " of " + ns(t.cpu_busy_ns) + " CPU time.\n";
 }
 
+json::object requests_json(const models::request_stats &stats) {
+    json::object out;
+#define BOUNCESIM_ROW(type, name, unit, meaning) out[#name] = stats.name;
+    BOUNCESIM_REQUEST_STATS(BOUNCESIM_ROW)
+#undef BOUNCESIM_ROW
+    return out;
+}
+
+json::object timing_json(const models::timing_stats &timing) {
+    json::object out;
+#define BOUNCESIM_ROW(type, name, unit, meaning) out[#name] = timing.name;
+    BOUNCESIM_TIMING_STATS(BOUNCESIM_ROW)
+#undef BOUNCESIM_ROW
+    return out;
+}
+
+std::string requests_summary(const models::request_stats &r) {
+    auto ns = [](double value) { return time_text(static_cast<std::uint64_t>(value + 0.5)); };
+    std::string text = with_commas(r.completed) + " of " + with_commas(r.arrived) +
+                       " requests done, in " + ns(r.latency_p50_ns) + " in the middle and " +
+                       ns(r.latency_max_ns) + " at most";
+    auto add = [&](std::uint64_t count, const char *what) {
+        if (count)
+            text += ", " + with_commas(count) + " " + what;
+    };
+    add(r.held, "waited for room");
+    add(r.failed, "failed for lack of it");
+    add(r.dropped, "packets dropped");
+    return text + ".\n";
+}
+
+// Traces of requests: they are made into mappings by the models of their devices.
+engine_result run_requests(trace_session &session, const engine_options &options, recorders &rows) {
+    bounce_replay_hooks hooks = rows.hooks();
+    models::request_config config = options.machine.run;
+    config.replay = session.config().replay;
+    config.timing = options.machine.timing;
+    config.cpus = config.replay.pool.cpus;
+    if (config.arrivals == models::arrival_mode::trace && session.config().assumed_service)
+        config.arrivals = models::arrival_mode::open;
+    config.service_ns = session.options().service_ns.value_or(UINT64_MAX);
+    config.model = [&](std::uint32_t device) {
+        return options.machine.model_of(session.devices()[device].name, session.format().name);
+    };
+    std::unique_ptr<models::request_engine> engine;
+    try {
+        engine = std::make_unique<models::request_engine>(config, &hooks);
+    } catch (const models::engine_config_error &e) {
+        throw refused_error(e.what());
+    }
+    progress_line progress(session);
+    engine->run([&]() -> models::event_batch {
+        trace_session::batch batch = session.next();
+        rows.set_devices(session.devices());
+        progress.update();
+        return {batch.events, batch.count, session.devices().data()};
+    });
+    engine_result result;
+    result.stats = engine->stats();
+    models::timing_stats timing = engine->timing();
+    result.timing = timing_json(timing);
+    json::object part = requests_json(engine->requests());
+    json::array devices;
+    for (const bounce_device &device : session.devices())
+        devices.emplace_back(json::object{
+            {"name", device.name},
+            {"model", options.machine.model_of(device.name, session.format().name).name}});
+    part["devices"] = std::move(devices);
+    result.sections["platform"] = std::move(part);
+    result.summary = requests_summary(engine->requests()) + timing_summary(timing, result.stats);
+    return result;
+}
+
 engine_result run_systemc(trace_session &session, const engine_options &options, recorders &rows) {
+    if (session.config().replay.throttle)
+        throw refused_error("--throttle belongs to --engine replay");
+    if (session.config().requests && options.check_data)
+        throw refused_error("--check-data follows traces of mappings; this one has requests");
+    if (session.config().requests)
+        return run_requests(session, options, rows);
     bounce_replay_hooks hooks = rows.hooks();
     models::engine_config config;
     config.replay = session.config().replay;
-    if (config.replay.throttle)
-        throw refused_error("--throttle belongs to --engine replay");
-    config.timing = read_costs(options);
+    config.timing = options.machine.timing;
     config.cpus = session.config().replay.pool.cpus;
     config.check_data = options.check_data;
     std::unique_ptr<models::mapping_engine> engine;
@@ -140,9 +239,7 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
     engine_result result;
     result.stats = engine->stats();
     models::timing_stats timing = engine->timing();
-#define BOUNCESIM_ROW(type, name, unit, meaning) result.timing[#name] = timing.name;
-    BOUNCESIM_TIMING_STATS(BOUNCESIM_ROW)
-#undef BOUNCESIM_ROW
+    result.timing = timing_json(timing);
     result.summary = timing_summary(timing, result.stats);
     if (options.check_data) {
         models::check_stats checked = engine->checked();
@@ -159,6 +256,26 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
 #endif
 
 } // namespace
+
+void apply_engine(engine_options &engine, const po::variables_map &values,
+                  simulation_options &options) {
+#ifdef BOUNCESIM_SYSTEMC
+    if (engine.name != "systemc")
+        return;
+    platform &machine = engine.machine;
+    if (values.count("fit"))
+        fit_platform(machine, options, values["fit"].as<std::string>());
+    apply_platform(machine, values, options);
+    options.raw_requests = true;
+    options.shape = [&machine](bounce_device &device, const char *format) {
+        machine.model_of(device.name, format).shape(device);
+    };
+#else
+    (void)engine;
+    (void)values;
+    (void)options;
+#endif
+}
 
 engine_result run_engine(trace_session &session, const engine_options &options, recorders &rows) {
 #ifdef BOUNCESIM_SYSTEMC

@@ -11,6 +11,7 @@
 
 #include <boost/program_options.hpp>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,10 @@ struct simulation_options {
     void (*note)(void *context, const bounce_note *note) = nullptr; // see bounce_trace_on_note()
     void *note_context = nullptr;
     bool recorded_order = false; // --order recorded
+    std::optional<bool> force;   // of a platform: all buffers bounce, or only those out of reach
+    bool raw_requests = false;   // an engine takes requests as they are
+    // Sets what a platform knows of a device; empty: nothing.
+    std::function<void(bounce_device &device, const char *format)> shape;
     bool quiet = false;
 };
 

@@ -89,19 +89,19 @@ json::object requests_json(const trace_session &session) {
     bounce_request_counts r = session.request_counts();
     bounce_requests_counts made = session.mapping_counts();
     const resolved_config &config = session.config();
-    json::object out{{"count", r.count},
-                     {"reads", r.reads},
-                     {"writes", r.writes},
-                     {"bytes", r.bytes},
-                     {"size_min", r.size_min},
-                     {"size_median", r.size_median},
-                     {"size_max", r.size_max},
-                     {"mappings", made.mappings},
-                     {"split", made.split},
-                     {"not_tracked", made.not_tracked},
-                     {"outstanding", made.outstanding},
-                     {"service_time_assumed", config.assumed_service}};
-    if (config.assumed_service)
+    // An engine that takes requests as they are says what became of them in "platform".
+    bool raw = session.options().raw_requests;
+    json::object out{{"count", r.count},       {"reads", r.reads},
+                     {"writes", r.writes},     {"bytes", r.bytes},
+                     {"size_min", r.size_min}, {"size_median", r.size_median},
+                     {"size_max", r.size_max}, {"service_time_assumed", config.assumed_service}};
+    if (!raw) {
+        out["mappings"] = made.mappings;
+        out["split"] = made.split;
+        out["not_tracked"] = made.not_tracked;
+        out["outstanding"] = made.outstanding;
+    }
+    if (config.assumed_service && (!raw || session.options().service_ns))
         out["service_time_ns"] = config.service_ns;
     return out;
 }

@@ -153,6 +153,8 @@ void trace_session::update_devices() {
         device.min_align_mask = used_masks_[i];
         if (told_ && device.dma_mask == UINT64_MAX) // nothing of it bounced, or it reaches all
             device.dma_mask = told_->dma_mask(device.name).value_or(device.dma_mask);
+        if (options_.shape && bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS)
+            options_.shape(device, format().name);
         for (const device_setting &setting : options_.devices) {
             if (setting.name != "*" && setting.name != device.name)
                 continue;
@@ -226,6 +228,8 @@ void trace_session::resolve() {
             boot.nslabs = nslabs;
         bounce_boot_round(&boot, recorded.cpus, &nslabs, &nareas);
     }
+    if (options_.force)
+        force = *options_.force || boot.force;
     force = force || machine.guest != BOUNCE_GUEST_NONE;
     replay.pool.kernel = options_.kernel;
     replay.pool.nslabs = config_.no_pool ? 0 : nslabs;
@@ -344,7 +348,9 @@ void trace_session::describe_requests() {
     if (!options_.cpus)
         say(std::to_string(cpus) + " CPU" + (cpus == 1 ? "" : "s") +
             (header.cpus ? ", the highest seen" : ", none told"));
-    if (config_.assumed_service)
+    if (config_.assumed_service && options_.raw_requests && !options_.service_ns)
+        say("service time: by the models of the devices, no completions in the trace");
+    else if (config_.assumed_service)
         say("service time: " + time_text(config_.service_ns) + " a request " +
             (options_.service_ns ? "as told"
                                  : "assumed, no completions in the trace; "
@@ -372,7 +378,7 @@ void trace_session::describe_force() {
 void trace_session::start_requests() {
     bounce_requests *made = nullptr;
     bounce_error error = {};
-    if (!config_.requests)
+    if (!config_.requests || options_.raw_requests)
         return;
     bounce_requests_config wanted = {config_.assumed_service, config_.service_ns, 0};
     if (bounce_requests_create(&wanted, &made, &error))

@@ -166,7 +166,10 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
             with_commas(r.count) + " (" + with_commas(r.reads) + " reads, " +
                 with_commas(r.writes) + " writes) of " + bytes_text(r.size_min) + " to " +
                 bytes_text(r.size_max) + ", half of them up to " + bytes_text(r.size_median) +
-                "; " + with_commas(session.mapping_counts().mappings) + " mappings made of them");
+                "; " +
+                with_commas(session.options().raw_requests ? s.events_maps + s.events_direct_maps
+                                                           : session.mapping_counts().mappings) +
+                " mappings made of them");
     }
     row(out, "pool",
         slots ? with_commas(slots) + " slots (" + bytes_text(bytes) + ") " +

@@ -15,6 +15,11 @@ if(NOT systemc_FOUND)
   message(STATUS "bouncesim: SystemC is missing, --engine systemc is left out; install libsystemc-dev")
 endif()
 
+pkg_check_modules(tomlplusplus QUIET IMPORTED_TARGET tomlplusplus)
+if(systemc_FOUND AND NOT tomlplusplus_FOUND)
+  message(STATUS "bouncesim: toml++ is missing, platform files cannot be read; install libtomlplusplus-dev")
+endif()
+
 pkg_check_modules(libpcap QUIET IMPORTED_TARGET libpcap)
 if(NOT libpcap_FOUND)
   message(STATUS "bouncesim: libpcap is missing, pcap and pcapng are left out; install libpcap-dev")

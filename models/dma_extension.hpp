@@ -19,6 +19,7 @@ enum class dma_request : uint8_t {
     apply,     // CPU to bounce service: do this event; the delay grows by what it takes
     copy_back, // CPU to bounce service: what an unmap copies before it reaches the pool
     doorbell,  // CPU to device: the buffer is the device's when the delay is over
+    packet,    // CPU to device: one comes from outside, to be put into a receive buffer
     copy,      // bounce service to memory
     transfer,  // device to memory; on its way through checker, IOMMU and encryption
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/mapping_engine.hpp"
 
+#include "in_context.hpp"
 #include "mapping_platform.hpp"
 
 #include <cstdlib>
@@ -11,26 +12,6 @@ namespace {
 
 // SystemC's main() prints a banner unless this is set; static objects are made before it runs.
 [[maybe_unused]] const int quiet = ::setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 1);
-
-// Makes a simulation context the current one, for a scope.
-class in_context {
-  public:
-    explicit in_context(sc_core::sc_simcontext *context)
-        : current_(sc_core::sc_curr_simcontext), global_(sc_core::sc_default_global_context) {
-        sc_core::sc_curr_simcontext = context;
-        sc_core::sc_default_global_context = context;
-    }
-    in_context(const in_context &) = delete;
-    in_context &operator=(const in_context &) = delete;
-    ~in_context() {
-        sc_core::sc_curr_simcontext = current_;
-        sc_core::sc_default_global_context = global_;
-    }
-
-  private:
-    sc_core::sc_simcontext *current_;
-    sc_core::sc_simcontext *global_;
-};
 
 void check(const engine_config &config) {
     if (config.cpus < 1 || config.cpus > BOUNCE_MAX_CPUS)

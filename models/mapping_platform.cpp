@@ -83,16 +83,7 @@ timing_stats mapping_platform::timing() const {
     t.dma_wait_ns = ns(measured.dma_wait_ps);
     t.dma_waits = measured.dma_waits;
     t.lag_max_ns = ns(measured.lag_max_ps);
-#define BOUNCESIM_LATENCY(call)                                                                    \
-    t.call##_mean_ns = ns(measured.call##_ps.mean());                                              \
-    t.call##_p50_ns = ns(measured.call##_ps.percentile(500));                                      \
-    t.call##_p90_ns = ns(measured.call##_ps.percentile(900));                                      \
-    t.call##_p99_ns = ns(measured.call##_ps.percentile(990));                                      \
-    t.call##_p999_ns = ns(measured.call##_ps.percentile(999));                                     \
-    t.call##_max_ns = ns(measured.call##_ps.max())
-    BOUNCESIM_LATENCY(map);
-    BOUNCESIM_LATENCY(unmap);
-#undef BOUNCESIM_LATENCY
+    measured.report(t);
     return t;
 }
 

@@ -99,6 +99,7 @@ bool block_event_complete(struct block_event *event, const char *rwbs, size_t le
     bool none = rwbs[0] == 'N';
 
     read_rwbs(rwbs, length, event);
+    event->by_worker = false;
     if (event->kind == BLOCK_ISSUE) {
         event->passthrough = event->moves_data && !sectors && (none || event->size);
         event->moves_data = event->moves_data && (event->passthrough || !none);
@@ -109,6 +110,22 @@ bool block_event_complete(struct block_event *event, const char *rwbs, size_t le
         event->size = sectors * 512;
     }
     return event->passthrough || event->sector < NO_SECTOR / 512 || !event->moves_data;
+}
+
+/* [COMM] at the end. kblockd's workers are bound to a CPU and of high priority: kworker/2:1H. */
+static bool names_worker(struct cursor c)
+{
+    static const char prefix[] = "[kworker/";
+    const char *end = c.end, *open;
+
+    while (end > c.at && (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\r'))
+        end--;
+    if (end - c.at < 12 || end[-1] != ']' || end[-2] != 'H')
+        return false;
+    for (open = end - 1; open > c.at && *open != '['; open--)
+        ;
+    return (size_t)(end - open) > sizeof(prefix) && memcmp(open, prefix, sizeof(prefix) - 1) == 0 &&
+           open[sizeof(prefix) - 1] >= '0' && open[sizeof(prefix) - 1] <= '9';
 }
 
 bool block_event_parse(struct cursor c, struct block_event *event)
@@ -146,7 +163,10 @@ bool block_event_parse(struct cursor c, struct block_event *event)
     scan_blanks(&c);
     if (!scan_decimal(&c, &sectors) || sectors > UINT32_MAX)
         return false;
-    return block_event_complete(event, rwbs, length, sectors, command);
+    if (!block_event_complete(event, rwbs, length, sectors, command))
+        return false;
+    event->by_worker = event->kind == BLOCK_ISSUE && names_worker(c);
+    return true;
 }
 
 /* ---- records ---- */
@@ -222,6 +242,7 @@ enum bounce_status block_events_take(struct bounce_trace *trace, struct block_ev
         return BOUNCE_NO_MEMORY;
     record.event.kind = event->kind == BLOCK_ISSUE ? BOUNCE_EVENT_ISSUE : BOUNCE_EVENT_COMPLETE;
     record.event.offset = event->passthrough ? 0 : event->sector * 512;
+    record.event.flags = event->by_worker ? BOUNCE_EVENT_BY_WORKER : 0;
     record.key = records_key(key, (uint64_t)event->passthrough << 16 | record.event.device);
     record.quiet = event->kind == BLOCK_REQUEUE; /* the driver may not have mapped it */
     return records_add(trace, state->records, &record);

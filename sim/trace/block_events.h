@@ -30,6 +30,7 @@ struct block_event {
     uint8_t dir;
     bool passthrough;
     bool moves_data;
+    bool by_worker; /* ISSUE: the task is a worker that only takes care of one CPU's queues */
 };
 
 /* -1, or which of the above an event of that name is. */

@@ -330,7 +330,7 @@ def test_sweep_and_systemc_take_requests():
     points = result("sweep", HERE / "postmark.disksim", "--sizes", "512,4096")["points"]
     assert [p["events"]["full"] > 0 for p in points] == [True, False]
     if "costs: this build has no SystemC" not in output("list", "costs"):
-        got = read("tpcc.mqsim", "--engine", "systemc")
+        got = read("tpcc.mqsim", "--engine", "systemc", "--device-model", "generic")
         assert got["events"]["maps"] == 7
 
 

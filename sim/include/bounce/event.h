@@ -36,6 +36,8 @@ enum bounce_recorded {
 
 enum bounce_event_flag {
     BOUNCE_EVENT_IN_LIST = 1u << 0,    /* an entry of scatter list `list` */
+    BOUNCE_EVENT_BY_WORKER = 1u << 0,  /* ISSUE: a worker of the block layer issued it, which does
+                                          so with what the driver has put back */
     BOUNCE_EVENT_LIST_FIRST = 1u << 1, /* its first one */
     BOUNCE_EVENT_LIST_LAST = 1u << 2,  /* its last one, as far as the trace tells */
     BOUNCE_EVENT_LIST_OPEN = 1u << 3,  /* of a list that failed when recorded: entries that were

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices.hpp"
+
+#include "bounce/swiotlb.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace bouncesim::models {
+namespace {
+
+constexpr uint64_t page = 4096;
+constexpr uint64_t slot = uint64_t{1} << BOUNCE_SLOT_SHIFT;
+constexpr uint64_t most = slot * BOUNCE_SEGMENT_SLOTS;
+
+const device_model table[] = {
+    device_nvme(),        device_virtio_blk(), device_ahci(),       device_isa_dma(),
+    device_usb_storage(), device_e1000(),      device_virtio_net(), device_generic(),
+};
+
+constexpr device_key keys[] = {
+#define BOUNCESIM_ROW(key, value, unit, meaning) {#key, unit, meaning, &device_model::key},
+    BOUNCESIM_DEVICE_KEYS(BOUNCESIM_ROW)
+#undef BOUNCESIM_ROW
+};
+
+} // namespace
+
+void device_model::shape(bounce_device &device) const {
+    device.dma_mask = dma_bits >= 64 ? UINT64_MAX : (uint64_t{1} << dma_bits) - 1;
+    device.seg_boundary = seg_boundary;
+    device.min_align_mask = static_cast<uint32_t>(min_align_mask);
+}
+
+uint64_t device_model::largest_mapping() const {
+    uint64_t lost = min_align_mask ? (min_align_mask | (slot - 1)) + 1 : 0;
+    return std::max(most - std::min(lost, most), page);
+}
+
+uint64_t device_model::largest_request() const {
+    uint64_t told = max_request_bytes ? max_request_bytes : largest_mapping();
+    // Of the segments the first and the last may be less than a page.
+    return std::max<uint64_t>(512, std::min(told, max_segments * largest_segment()));
+}
+
+uint64_t device_model::largest_segment() const {
+    uint64_t told = max_segment_bytes ? max_segment_bytes : largest_mapping();
+    return std::min(told, largest_mapping());
+}
+
+const device_key *device_key_at(std::size_t index) {
+    return index < std::size(keys) ? &keys[index] : nullptr;
+}
+
+const device_key *find_device_key(std::string_view name) {
+    for (const device_key &row : keys)
+        if (name == row.name)
+            return &row;
+    return nullptr;
+}
+
+const device_model *device_model_at(std::size_t index) {
+    return index < std::size(table) ? &table[index] : nullptr;
+}
+
+const device_model *find_device_model(std::string_view name) {
+    for (const device_model &row : table)
+        if (name == row.name)
+            return &row;
+    return nullptr;
+}
+
+} // namespace bouncesim::models

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request_platform.hpp"
+
+#include <algorithm>
+
+namespace bouncesim::models {
+namespace {
+
+double ns(double ps) {
+    return ps / 1000;
+}
+double ns(uint64_t ps) {
+    return static_cast<double>(ps) / 1000;
+}
+
+} // namespace
+
+request_platform::request_platform(const sc_core::sc_module_name &name,
+                                   const request_config &config, const bounce_replay_hooks *hooks)
+    : sc_module(name), config_(config), context_(config_), memory_("memory", config_.timing),
+      service_("bounce", config_.timing, config_.replay, hooks),
+      devices_("devices", context_, config_.timing), issuer_("issuer", context_, service_) {
+    service_.memory.bind(memory_.socket);
+    devices_.bus.bind(memory_.socket);
+    for (uint32_t n = 0; n < config_.cpus; n++) {
+        cpus_.push_back(
+            std::make_unique<request_cpu>(("cpu" + std::to_string(n)).c_str(), context_, n));
+        request_cpu &made = *cpus_.back();
+        peers_.push_back(&made);
+        made.set_peers(peers_);
+        issuer_.cpus.bind(made.work);
+        devices_.interrupts.bind(made.interrupts);
+        made.bounce.bind(service_.calls);
+        made.devices.bind(devices_.doorbell);
+    }
+}
+
+void request_platform::run(const event_source &events) {
+    request_source source(
+        events, [this](uint16_t device) { return context_.device(device).model.tries_inline; });
+    issuer_.set_source(&source);
+    sc_core::sc_start();
+    if (context_.measured.failure) {
+        try {
+            std::rethrow_exception(context_.measured.failure);
+        } catch (const engine_stalled &) {
+            throw engine_stalled(standstill());
+        }
+    }
+    bool waiting = context_.held || context_.started;
+    for (const driven_device &device : context_.devices)
+        waiting = waiting || device.under_way;
+    if (!issuer_.done() || waiting)
+        throw engine_stalled(standstill());
+}
+
+// What waits, for people.
+std::string request_platform::standstill() const {
+    bounce_stats pool;
+    bounce_replay_stats(service_.replay(), &pool);
+    std::string text = "no progress since " + std::to_string(context_.progress_ps / 1000000) +
+                       " us of simulated time; " + std::to_string(context_.held) +
+                       " requests wait for room, " + std::to_string(context_.started) +
+                       " are with devices\n  pool: " + std::to_string(pool.swiotlb_used) + " of " +
+                       std::to_string(pool.swiotlb_nslabs) + " slots in use";
+    uint32_t lines = 0;
+    for (std::size_t d = 0; d < context_.devices.size(); d++) {
+        const driven_device &device = context_.devices[d];
+        for (std::size_t q = 0; q < device.queues.size(); q++) {
+            const hardware_queue &queue = device.queues[q];
+            if ((queue.held.empty() && !queue.started && queue.waiting.empty()) || lines++ >= 20)
+                continue;
+            text += "\n  device " + std::to_string(d) + " (" + device.model.name + ") queue " +
+                    std::to_string(q) + ": " + std::to_string(queue.started) + " started, " +
+                    std::to_string(queue.held.size()) + " wait for room, " +
+                    std::to_string(queue.waiting.size()) + " for a place";
+            if (queue.held.empty())
+                continue;
+            const request &oldest = context_.requests[queue.held.front()];
+            text += "; the oldest: " + std::to_string(oldest.size) + " bytes in " +
+                    std::to_string(oldest.pieces) + " pieces since " +
+                    std::to_string(oldest.held_since_ps / 1000000) + " us";
+        }
+    }
+    return text;
+}
+
+timing_stats request_platform::timing() const {
+    const monitor &measured = context_.measured;
+    const area_locks &locks = service_.locks();
+    timing_stats t;
+    uint64_t end_ps = context_.last_ps;
+    for (const std::unique_ptr<request_cpu> &each : cpus_) {
+        t.cpu_busy_ns += ns(each->busy_ps());
+        t.cpu_busy_max_ns = std::max(t.cpu_busy_max_ns, ns(each->busy_ps()));
+    }
+    t.simulated_ns = ns(end_ps);
+    t.copy_ns = ns(service_.copy_ps());
+    t.copies_hot = service_.copies(true);
+    t.copies_cold = service_.copies(false);
+    t.lock_wait_ns = ns(locks.wait_ps);
+    t.lock_wait_max_ns = ns(locks.wait_max_ps);
+    t.lock_waits = locks.waits;
+    t.dma_ns = ns(devices_.busy_ps());
+    t.dma_transfers = devices_.transfers();
+    measured.report(t);
+    return t;
+}
+
+request_stats request_platform::requests() const {
+    request_stats counts = context_.counts;
+    counts.latency_mean_ns = ns(context_.latency_ps.mean());
+    counts.latency_p50_ns = ns(context_.latency_ps.percentile(500));
+    counts.latency_p90_ns = ns(context_.latency_ps.percentile(900));
+    counts.latency_p99_ns = ns(context_.latency_ps.percentile(990));
+    counts.latency_max_ns = ns(context_.latency_ps.max());
+    return counts;
+}
+
+} // namespace bouncesim::models

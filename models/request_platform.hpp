@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine that traces of requests are played on:
+//
+//   request_source -> request_issuer -> request_cpu[n] -> bounce_service -> memory
+//                                           |    ^                            ^
+//                                           v    | interrupts                 |
+//                                         request_devices --------------------/
+#pragma once
+
+#include "bounce_service.hpp"
+#include "memory.hpp"
+#include "request_context.hpp"
+#include "request_cpu.hpp"
+#include "request_devices.hpp"
+#include "request_issuer.hpp"
+
+#include <systemc>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bouncesim::models {
+
+class request_platform : public sc_core::sc_module {
+  public:
+    request_platform(const sc_core::sc_module_name &name, const request_config &config,
+                     const bounce_replay_hooks *hooks);
+
+    // Runs SystemC until all requests have come and ended.
+    void run(const event_source &source);
+
+    const bounce_replay *replay() const {
+        return service_.replay();
+    }
+    timing_stats timing() const;
+    request_stats requests() const;
+
+  private:
+    std::string standstill() const;
+
+    request_config config_;
+    request_context context_;
+    memory memory_;
+    bounce_service service_;
+    request_devices devices_;
+    request_issuer issuer_;
+    std::vector<std::unique_ptr<request_cpu>> cpus_;
+    std::vector<request_cpu *> peers_;
+};
+
+} // namespace bouncesim::models

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "request_source.hpp"
+
+#include <algorithm>
+
+namespace bouncesim::models {
+
+request_source::pending *request_source::numbered(uint64_t number) {
+    return number >= first_ && number - first_ < queue_.size() ? &queue_[number - first_] : nullptr;
+}
+
+bool request_source::read() {
+    if (position_ >= batch_.count) {
+        if (ended_)
+            return false;
+        batch_ = (*events_)();
+        position_ = 0;
+        if (batch_.devices)
+            devices_ = batch_.devices;
+        if (!batch_.count) {
+            ended_ = true;
+            return false;
+        }
+    }
+    take(batch_.events[position_++]);
+    return true;
+}
+
+void request_source::take(const bounce_event &event) {
+    now_ns_ = event.time_ns;
+    if (event.kind == BOUNCE_EVENT_ISSUE) {
+        if (!issue_again(event))
+            issue(event);
+        given_back_ = 0;
+    } else if (event.kind == BOUNCE_EVENT_COMPLETE) {
+        complete(event);
+    } else if (event.kind == BOUNCE_EVENT_RESTART) {
+        arrival restart = {};
+        restart.time_ns = event.time_ns;
+        restart.restart = true;
+        for (pending &each : queue_)
+            each.live = false;
+        queue_.push_back({restart, event.time_ns, false, false, false});
+        by_handle_.clear();
+        done_.clear();
+        past_.clear();
+    }
+}
+
+// Given back by its driver a moment ago.
+bool request_source::issue_again(const bounce_event &event) {
+    pending *again = given_back_ ? numbered(given_back_ - 1) : nullptr;
+    if (!again || again->given || again->request.device != event.device ||
+        again->request.offset != event.offset || again->request.size != event.size)
+        return false;
+    again->live = true;
+    again->issued_ns = event.time_ns;
+    at(by_handle_, event.handle) = given_back_;
+    return true;
+}
+
+void request_source::issue(const bounce_event &event) {
+    const device_past &done = at(done_, event.device);
+    cpu_past &past = at(past_, event.cpu);
+    arrival made = {};
+    made.time_ns = event.time_ns;
+    made.service_ns = arrival::unknown;
+    made.completions = done.completions;
+    made.since_ns = event.time_ns - std::min(event.time_ns, done.completed_ns);
+    made.size = event.size;
+    made.offset = event.offset;
+    made.device = event.device;
+    made.cpu = made.done_cpu = event.cpu;
+    made.segments = event.segments;
+    made.dir = event.dir;
+
+    uint64_t number = first_ + queue_.size();
+    bool worker = event.flags & BOUNCE_EVENT_BY_WORKER && hides_tries_(event.device);
+    bool early = worker && past.has_before && past.before.device == event.device &&
+                 event.time_ns - past.before.time_ns < horizon_ns;
+    if (early) {
+        made.time_ns = past.before.time_ns;
+        made.completions = past.before.completions;
+        made.since_ns = past.before.since_ns;
+        early_.emplace_back(made.time_ns, number);
+        std::push_heap(early_.begin(), early_.end(), std::greater<>());
+    } else if (!worker) {
+        past.issued = made;
+        past.has_issued = true;
+    }
+    queue_.push_back({made, event.time_ns, true, early, false});
+    at(by_handle_, event.handle) = number + 1;
+}
+
+void request_source::complete(const bounce_event &event) {
+    uint64_t &slot = at(by_handle_, event.handle);
+    pending *ended = slot ? numbered(slot - 1) : nullptr;
+    bool implied = event.flags & BOUNCE_EVENT_IMPLIED;
+    if (implied)
+        given_back_ = slot;
+    else
+        given_back_ = 0;
+    slot = 0;
+    if (!implied) {
+        device_past &done = at(done_, event.device);
+        cpu_past &past = at(past_, event.cpu);
+        done.completions++;
+        done.completed_ns = event.time_ns;
+        past.before = past.issued;
+        past.has_before = past.has_issued;
+    }
+    if (!ended)
+        return;
+    ended->live = false;
+    if (implied)
+        return;
+    ended->request.service_ns = event.time_ns - std::min(event.time_ns, ended->issued_ns);
+    ended->request.done_cpu = event.cpu;
+}
+
+bool request_source::ready(const pending &oldest) const {
+    if (ended_ || queue_.size() >= window)
+        return true;
+    return !oldest.live && now_ns_ - std::min(now_ns_, oldest.request.time_ns) >= horizon_ns;
+}
+
+void request_source::give(pending &chosen, arrival &out) {
+    out = chosen.request;
+    chosen.given = true;
+    while (!queue_.empty() && queue_.front().given) {
+        queue_.pop_front();
+        first_++;
+    }
+}
+
+bool request_source::next(arrival &out) {
+    for (;;) {
+        head_ = std::max(head_, first_);
+        while (head_ - first_ < queue_.size() &&
+               (queue_[head_ - first_].early || queue_[head_ - first_].given))
+            head_++;
+        pending *oldest = numbered(head_);
+        bool early = !early_.empty() && (!oldest || early_.front().first < oldest->request.time_ns);
+        if (early)
+            oldest = numbered(early_.front().second);
+        if (oldest && ready(*oldest)) {
+            if (early) {
+                std::pop_heap(early_.begin(), early_.end(), std::greater<>());
+                early_.pop_back();
+            }
+            give(*oldest, out);
+            return true;
+        }
+        if (!read() && ended_ && queue_.empty())
+            return false;
+    }
+}
+
+} // namespace bouncesim::models

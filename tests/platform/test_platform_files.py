@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Platform files: what is accepted, what is refused and how, and that what is printed reads back."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
+from command import WORKLOADS, bouncesim, needs_binary, output, refused, result
+
+pytestmark = needs_binary
+
+PLATFORMS = sorted((WORKLOADS / "platforms").glob("*.toml"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def with_platforms():
+    if "check-config" not in output("--help"):
+        pytest.skip("this build has no SystemC")
+
+
+@pytest.fixture
+def trace(tmp_path):
+    """40 requests of an MQSim trace: time, device, sector, sectors, 1 for a read."""
+    path = tmp_path / "small.trace"
+    path.write_text("".join(f"{i * 50000} 0 {i * 64} {8 << i % 4} {i % 2}\n" for i in range(40)))
+    return path
+
+
+def test_those_of_the_project_are_good():
+    assert len(PLATFORMS) == 7
+    text = output("check-config", *PLATFORMS)
+    assert text.count(": good, ") == 7
+    assert output("check-config", "--quiet", PLATFORMS[0]) == ""
+
+
+@pytest.mark.parametrize("path", PLATFORMS, ids=lambda p: p.stem)
+def test_what_is_printed_reads_back(path, tmp_path, trace):
+    text = output("run", "--engine", "systemc", "--platform", path, "--print-config")
+    again = tmp_path / "again.toml"
+    again.write_text(text)
+    assert output("run", "--engine", "systemc", "--platform", again, "--print-config") == text
+    first = result("run", trace, "--engine", "systemc", "--platform", path)
+    second = result("run", trace, "--engine", "systemc", "--platform", again)
+    assert first == second
+    assert first["platform"]["arrived"] >= 40
+
+
+def test_printed_with_a_trace_it_needs_no_options(tmp_path, trace):
+    args = ["--swiotlb", "2048,2,force", "--cpus", "4", "--held-slots", "100", "--seed", "5"]
+    full = tmp_path / "full.toml"
+    full.write_text(output("run", trace, "--engine", "systemc", *args, "--print-config"))
+    assert "slots = 2048" in full.read_text() and "match = '0'" in full.read_text()
+    assert result("run", trace, "--engine", "systemc", "--platform", full)["swiotlb"] == result(
+        "run", trace, "--engine", "systemc", *args)["swiotlb"]
+
+
+@pytest.mark.parametrize(
+    "text, line, words",
+    [
+        ("[machine]\ncpu = 4\n", 2, ["no key 'machine.cpu'", "cpus"]),
+        ("[machines]\n", 1, ["no key 'machines'", "machine", "pool"]),
+        ("machine = 3\n", 1, ["a table was expected"]),
+        ("[machine]\ncpus = 0\n", 2, ["machine.cpus", "from 1 to"]),
+        ("[machine]\ncpus = \"4\"\n", 2, ["machine.cpus", "whole number"]),
+        ("[machine]\n\nmemory = \"4Q\"\n", 3, ["machine.memory", "4G"]),
+        ("[machine]\ncoco = \"sgx\"\n", 2, ["none, sev-snp, tdx"]),
+        ("[pool]\nslots = 10\nsize = \"4M\"\n", 3, ["pool.slots says it already"]),
+        ("[pool]\nstart = 5\n", 2, ["multiple of 4096"]),
+        ("[pool]\nforce = 1\n", 2, ["true or false"]),
+        ("[run]\narrivals = \"late\"\n", 2, ["trace, open, closed"]),
+        ("[run]\ntime_scale = -1.0\n", 2, ["above 0"]),
+        ("[costs]\nmap = 3\n", 2, ["no key 'costs.map'"]),
+        ("[costs]\ncopy_hot = [[10, 5], [5, 6]]\n", 2, ["pairs [bytes, ps]"]),
+        ("[[device]]\nmodel = \"floppy\"\n", 2, ["nvme", "virtio-blk"]),
+        ("[[device]]\nmatch = \"a\"\n\n[[device]]\ncolour = 1\n", 5, ["no key 'device.colour'"]),
+        ("[[device]]\nseg_boundary = 4096\n", 2, ["2^n - 1"]),
+        ("[[device]]\nfull = \"wait\"\n", 2, ["requeue, drop, fail"]),
+        ("device = 3\n", 1, ["[[device]]"]),
+        ("[machine\n", 1, ["TOML"]),
+        ("a = 1\na = 2\n", 2, ["TOML"]),
+    ],
+)
+def test_refusals_name_the_line(tmp_path, text, line, words):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    refused("check-config", path, words=[f"bad.toml:{line}: ", *words])
+
+
+def test_other_refusals(tmp_path, trace):
+    refused("check-config", words=["check-config FILE"])
+    refused("check-config", tmp_path / "none.toml", words=["cannot be read"])
+    path = tmp_path / "p.toml"
+    path.write_text("[machine]\ncoco = \"tdx\"\n")
+    refused("check-config", path, words=["machine.memory is missing"])
+    path.write_text("[machine]\nkernel = \"linux-9\"\n")
+    refused("check-config", path, words=["linux-9"])
+    refused("run", trace, "--platform", path, words=["--engine systemc"])
+    systemc = ["run", trace, "--engine", "systemc"]
+    refused(*systemc, "--arrivals", "closed:0", words=["closed:DEPTH"])
+    refused(*systemc, "--arrivals", "sometimes", words=["trace, open"])
+    refused(*systemc, "--completions", "never", words=["recorded or model"])
+    refused(*systemc, "--device-model", "floppy", words=["list devices"])
+    refused(*systemc, "--time-scale", "0", words=["above 0"])
+    refused(*systemc, "--fit", trace, words=["no request in it has a completion"])
+
+
+def test_options_go_before_the_file(tmp_path, trace):
+    path = tmp_path / "p.toml"
+    path.write_text("[machine]\ncpus = 2\n[pool]\nslots = 4096\nforce = true\n"
+                    "[costs]\nmap_ps = 7000\n[[device]]\nmodel = \"generic\"\n")
+    got = result("run", trace, "--engine", "systemc", "--platform", path)["config"]
+    assert (got["nslabs"], got["cpus"], got["force"]) == (4096, 2, True)
+    got = result("run", trace, "--engine", "systemc", "--platform", path, "--swiotlb", "1024",
+                 "--cpus", "1")["config"]
+    assert (got["nslabs"], got["cpus"]) == (1024, 1)
+
+
+def test_both_engines_agree_without_latencies(trace):
+    replay = output("run", trace, "--mappings", "-", "--service-time", "120")
+    timed = output("run", trace, "--mappings", "-", "--service-time", "120", "--engine", "systemc",
+                   "--device-model", "generic", "--costs", "zero", "--arrivals", "open")
+
+    def without_addresses(text):
+        return [line.split(",")[:4] + line.split(",")[5:] for line in text.splitlines()]
+
+    assert without_addresses(replay) == without_addresses(timed)
+    assert len(replay.splitlines()) == 41
+
+
+def test_the_watchdog_ends_a_run(trace):
+    done = bouncesim("run", trace, "--engine", "systemc", "--swiotlb", "128,force",
+                     "--held-slots", "128", "--json", "-")
+    error = done.stderr.decode()
+    assert done.returncode == 1 and done.stdout == b""
+    assert error.startswith("bouncesim: no progress since 0 us")
+    assert "128 of 128 slots in use" in error and "wait for room" in error
