@@ -12,6 +12,7 @@
 #ifdef BOUNCESIM_SYSTEMC
 #include "models/costs.hpp"
 #include "models/device_model.hpp"
+#include "models/iommu_config.hpp"
 #endif
 
 namespace bouncesim {
@@ -74,6 +75,22 @@ void list_devices() {
 #endif
 }
 
+void list_iommu() {
+#ifdef BOUNCESIM_SYSTEMC
+    std::cout << "parameters of --iommu (--iommu-set KEY=NUMBER):\n";
+    const models::iommu_config defaults;
+    for (std::size_t i = 0; const models::iommu_parameter *row_of = models::iommu_parameter_at(i);
+         i++) {
+        row(row_of->key, row_of->value ? std::to_string(defaults.*(row_of->value)) + " " +
+                                             row_of->unit + ": " + row_of->meaning
+                                       : std::string("by size: ") + row_of->meaning);
+        row("", std::string("source: ") + row_of->source);
+    }
+#else
+    std::cout << "iommu: this build has no SystemC\n";
+#endif
+}
+
 const struct {
     const char *name;
     void (*print)();
@@ -81,7 +98,8 @@ const struct {
              {"formats", list_formats},
              {"stats", list_stats},
              {"costs", list_costs},
-             {"devices", list_devices}};
+             {"devices", list_devices},
+             {"iommu", list_iommu}};
 
 } // namespace
 
@@ -89,7 +107,8 @@ int cmd_list(const arguments &args) {
     po::options_description own("Options");
     own.add_options()("help,h", "show this");
     po::variables_map values;
-    if (!parse_options(args, "list [kernels|formats|stats|costs|devices]", own, "what", -1, values))
+    if (!parse_options(args, "list [kernels|formats|stats|costs|devices|iommu]", own, "what", -1,
+                       values))
         return exit_done;
     arguments wanted;
     if (values.count("what"))

@@ -14,7 +14,6 @@
 #include <new>
 
 #ifdef BOUNCESIM_SYSTEMC
-#include "check_report.hpp"
 #include "models/costs.hpp"
 #include "models/mapping_engine.hpp"
 #include "models/request_engine.hpp"
@@ -32,8 +31,7 @@ po::options_description engine_option_table() {
         "systemc: default (`bouncesim list costs`), or zero");
     add("cost", po::value<std::vector<std::string>>()->value_name("KEY=PS"),
         "systemc: one cost, in picoseconds");
-    add("check-data", "systemc: buffers hold real bytes, and every copy and transfer is checked; "
-                      "exit status 3 when a byte is not where it belongs");
+    add_path_options(table);
 #ifdef BOUNCESIM_SYSTEMC
     table.add(platform_option_table());
 #endif
@@ -78,9 +76,9 @@ engine_options read_engine_options(const po::variables_map &values) {
     options.zero_costs = costs == "zero";
     if (values.count("cost"))
         options.costs = values["cost"].as<std::vector<std::string>>();
-    options.check_data = values.count("check-data") > 0;
-    if (options.name == "replay" && options.check_data)
-        throw refused_error("--check-data belongs to --engine systemc");
+    options.path = read_path_options(values);
+    if (options.name == "replay" && options.path.any())
+        throw refused_error("--check-data and --iommu belong to --engine systemc");
     if (options.name == "replay" && (options.zero_costs || !options.costs.empty()))
         throw refused_error("--costs and --cost belong to --engine systemc");
 #ifdef BOUNCESIM_SYSTEMC
@@ -222,7 +220,7 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
     config.replay = session.config().replay;
     config.timing = options.machine.timing;
     config.cpus = session.config().replay.pool.cpus;
-    config.check_data = options.check_data;
+    config.path = make_path(options.path, session.options().machine.guest, options.zero_costs);
     std::unique_ptr<models::mapping_engine> engine;
     try {
         engine = std::make_unique<models::mapping_engine>(config, &hooks);
@@ -234,19 +232,17 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
         trace_session::batch batch = session.next();
         rows.set_devices(session.devices());
         progress.update();
-        return {batch.events, batch.count, session.devices().data()};
+        return {batch.events, batch.count, session.devices().data(), session.devices().size()};
     });
     engine_result result;
     result.stats = engine->stats();
     models::timing_stats timing = engine->timing();
     result.timing = timing_json(timing);
     result.summary = timing_summary(timing, result.stats);
-    if (options.check_data) {
-        models::check_stats checked = engine->checked();
-        result.sections["check"] = check_json(checked, session.devices());
-        result.summary += check_summary(checked, session.devices());
-        result.data_wrong = !checked.clean();
-    }
+    models::path_stats path = engine->path();
+    add_path_json(result.sections, config.path, path, session.devices());
+    result.summary += path_summary(config.path, path, session.devices());
+    result.data_wrong = !path.check.clean();
     if (!session.timed())
         result.summary += "The trace has no times: 1 us an operation is assumed, so simulated "
                           "times mean little.\n";

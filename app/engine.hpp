@@ -3,6 +3,7 @@
 #pragma once
 
 #include "options.hpp"
+#include "path_options.hpp"
 #include "recorders.hpp"
 #include "session.hpp"
 #ifdef BOUNCESIM_SYSTEMC
@@ -21,7 +22,7 @@ struct engine_options {
     std::string name = "replay";
     bool zero_costs = false;
     std::vector<std::string> costs; // KEY=PS
-    bool check_data = false;
+    path_options path;
 #ifdef BOUNCESIM_SYSTEMC
     platform machine; // systemc
 #endif
@@ -30,7 +31,7 @@ struct engine_options {
 struct engine_result {
     bounce_stats stats = {};
     boost::json::object timing;   // simulated time, where the engine has it
-    boost::json::object sections; // more of the result: "check", "platform"
+    boost::json::object sections; // more of the result: "check", "iommu", "platform", ...
     std::string summary;          // lines for people
     bool data_wrong = false;      // --check-data found something
 };

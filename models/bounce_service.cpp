@@ -101,8 +101,8 @@ void bounce_service::on_freed(void *context, const bounce_mapping *mapping) {
 void bounce_service::on_copied(void *context, const bounce_mapping *mapping,
                                const bounce_copy *copy, uint64_t tlb_addr, bool to_device) {
     auto &self = *static_cast<bounce_service *>(context);
-    if (self.check_)
-        self.check_->copied(*self.current_, *mapping, *copy, tlb_addr, to_device);
+    if (self.path_)
+        self.path_->copied(*self.current_, *mapping, *copy, tlb_addr, to_device);
 }
 
 const bounce_mapping *bounce_service::mapping(uint32_t handle) const {
@@ -115,20 +115,24 @@ uint32_t bounce_service::area_of(uint64_t tlb_addr) const {
     return static_cast<uint32_t>((tlb_addr - pool_start_) / area_bytes_);
 }
 
-// The core sees the event at its simulated time.
-void bounce_service::run(const operation &op, uint64_t time_ps) {
-    bounce_event event = op.event;
-    event.time_ns = time_ps / 1000;
+void bounce_service::core(const operation &op, const bounce_event &event) {
     current_ = &op;
-    pooled_ = false;
-    if (check_)
-        check_->before(op, *mapping(op.event.handle));
     if (bounce_replay_run(replay_.get(), devices_, &event, 1))
         throw engine_error("out of memory for the mappings of the trace");
-    if (check_)
-        check_->after(op, *mapping(op.event.handle), devices_);
     if (thrown_)
         std::rethrow_exception(std::exchange(thrown_, nullptr));
+}
+
+// The core sees the event at its simulated time.
+void bounce_service::run(const operation &op, uint64_t &time_ps) {
+    bounce_event event = op.event;
+    pooled_ = false;
+    if (path_)
+        path_->before(op, event, *mapping(event.handle), time_ps);
+    event.time_ns = time_ps / 1000;
+    core(op, event);
+    if (path_)
+        path_->after(op, *mapping(event.handle));
 }
 
 void bounce_service::copy(uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps) {
@@ -168,6 +172,15 @@ void bounce_service::map(dma_extension &ext, uint64_t &time_ps) {
                 copy(result_.tlb_addr, event.size, time_ps);
         }
     }
+    const bounce_mapping &made = *mapping(event.handle);
+    if (!path_ || (made.state != BOUNCE_DIRECT && made.state != BOUNCE_BOUNCED) ||
+        path_->open(*ext.op, made, time_ps))
+        return;
+    operation undo = *ext.op; // no address for the device
+    undo.event.kind = BOUNCE_EVENT_UNMAP;
+    undo.event.attrs = BOUNCE_ATTR_SKIP_CPU_SYNC;
+    run(undo, time_ps);
+    pooled_ = made.slots > 0;
 }
 
 void bounce_service::copy_back(const dma_extension &ext, uint64_t &time_ps) {
@@ -242,7 +255,10 @@ void bounce_service::b_transport(int, tlm::tlm_generic_payload &payload, sc_core
         ext.dir = mapped.dir;
         ext.dma_addr = mapped.dma_addr;
         ext.size = mapped.size;
-        ext.mapping = check_ ? check_->token(ext.op->event.handle) : 0;
+        if (path_) {
+            ext.dma_addr = path_->dma_addr(ext.op->event.handle, mapped);
+            ext.mapping = path_->token(ext.op->event.handle);
+        }
     }
     delay = sc_core::sc_time::from_value(time_ps - now_ps());
     payload.set_response_status(tlm::TLM_OK_RESPONSE);

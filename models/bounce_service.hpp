@@ -6,7 +6,7 @@
 #include "area_locks.hpp"
 #include "copy_cache.hpp"
 #include "dma_extension.hpp"
-#include "mapping_check.hpp"
+#include "dma_path.hpp"
 #include "models/costs.hpp"
 
 #include "bounce/replay.h"
@@ -31,14 +31,14 @@ class bounce_service : public sc_core::sc_module {
     bounce_service(const sc_core::sc_module_name &name, const costs &timing,
                    const bounce_replay_config &pool, const bounce_replay_hooks *hooks);
 
-    // Checked runs: to be set before the first call, and to outlive the last one.
-    void set_check(mapping_check *check) {
-        check_ = check;
+    // What stands between devices and memory, if anything does: to be set before the first call.
+    void set_path(dma_path *path) {
+        path_ = path;
     }
 
     // The table that events index from now on.
-    void set_devices(const bounce_device *devices) {
-        devices_ = devices;
+    void set_devices(const bounce_device *devices, std::size_t count) {
+        devices_ = path_ ? path_->set_devices(devices, count) : devices;
     }
 
     // A mapping that was there before anything began; takes no time.
@@ -66,7 +66,8 @@ class bounce_service : public sc_core::sc_module {
     void sync(dma_extension &ext, uint64_t &time_ps);
     void copy_back(const dma_extension &ext, uint64_t &time_ps);
     void copy(uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps);
-    void run(const operation &op, uint64_t time_ps);
+    void run(const operation &op, uint64_t &time_ps);
+    void core(const operation &op, const bounce_event &event);
     const bounce_mapping *mapping(uint32_t handle) const;
     uint32_t area_of(uint64_t tlb_addr) const;
 
@@ -92,7 +93,7 @@ class bounce_service : public sc_core::sc_module {
     uint64_t area_bytes_;
     dma_transaction to_memory_;
 
-    mapping_check *check_ = nullptr;
+    dma_path *path_ = nullptr;
     const bounce_device *devices_ = nullptr;
     const operation *current_ = nullptr; // what the core is at
     bool pooled_ = false;

@@ -8,40 +8,6 @@ namespace bouncesim::models {
 dma_device::dma_device(const sc_core::sc_module_name &name, const costs &timing)
     : sc_module(name), doorbell("doorbell"), bus("bus"), timing_(timing), link_free_at_ps_(64) {
     doorbell.register_b_transport(this, &dma_device::b_transport);
-    to_memory_.extension.request = dma_request::transfer;
-}
-
-// The transfer itself; with its bytes where they are followed.
-void dma_device::move(const dma_extension &told, uint64_t offset, uint64_t bytes, bool read,
-                      sc_core::sc_time &delay) {
-    tlm::tlm_generic_payload &payload = to_memory_.payload;
-    dma_extension &ext = to_memory_.extension;
-    uint32_t handle = told.op->event.handle;
-    uint64_t followed = check_ ? check_->followed(handle, offset, bytes) : 0;
-
-    payload.set_address(told.dma_addr + offset);
-    payload.set_data_length(static_cast<unsigned>(std::min<uint64_t>(bytes, UINT32_MAX)));
-    payload.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
-    ext.device = told.op->event.device;
-    ext.mapping = told.mapping;
-    ext.dir = read ? BOUNCE_TO_DEVICE : BOUNCE_FROM_DEVICE;
-    ext.fault = dma_fault::no_fault;
-    ext.data_bytes = 0;
-    if (followed) {
-        data_.resize(std::max<std::size_t>(data_.size(), followed));
-        ext.space = check_->space(handle);
-        ext.data_bytes =
-            read ? followed : check_->device_write(handle, offset, data_.data(), followed);
-        payload.set_command(read ? tlm::TLM_READ_COMMAND : tlm::TLM_WRITE_COMMAND);
-        payload.set_data_ptr(data_.data());
-    }
-    bus->b_transport(payload, delay);
-    if (!followed)
-        return;
-    if (read && payload.is_response_ok())
-        check_->device_read(handle, offset, data_.data(), followed);
-    payload.set_command(tlm::TLM_IGNORE_COMMAND);
-    payload.set_data_ptr(nullptr);
 }
 
 // Its last byte has arrived at the time returned; the link is free for the next one earlier, when
@@ -58,7 +24,10 @@ uint64_t dma_device::transfer(const dma_extension &told, uint64_t offset, uint64
     free_at = begin + on_link;
     sc_core::sc_time delay =
         sc_core::sc_time::from_value(begin + std::max(latency, on_link) - now_ps());
-    move(told, offset, bytes, read, delay);
+    port_.transfer(bus,
+                   {told.op->event.device, told.op->event.handle, told.mapping, told.dma_addr,
+                    offset, bytes, read},
+                   delay);
     uint64_t done = now_ps() + delay.value();
     transfers_++;
     busy_ps_ += static_cast<double>(done - start_ps);

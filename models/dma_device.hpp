@@ -2,8 +2,8 @@
 // The devices of the trace. Each has a link of its own, on which its transfers follow each other.
 #pragma once
 
-#include "data_check.hpp"
 #include "dma_extension.hpp"
+#include "dma_port.hpp"
 #include "models/costs.hpp"
 
 #include <systemc>
@@ -25,7 +25,7 @@ class dma_device : public sc_core::sc_module {
 
     // Checked runs: transfers carry bytes. To be set before the first doorbell.
     void set_check(data_check *check) {
-        check_ = check;
+        port_.set_check(check);
     }
 
     uint64_t transfers() const {
@@ -42,13 +42,9 @@ class dma_device : public sc_core::sc_module {
     void b_transport(int initiator, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
     uint64_t transfer(const dma_extension &told, uint64_t offset, uint64_t bytes, bool read,
                       uint64_t start_ps);
-    void move(const dma_extension &told, uint64_t offset, uint64_t bytes, bool read,
-              sc_core::sc_time &delay);
 
     const costs &timing_;
-    dma_transaction to_memory_;
-    data_check *check_ = nullptr;
-    std::vector<unsigned char> data_;       // of the transfer, in checked runs
+    dma_port port_;
     std::vector<uint64_t> link_free_at_ps_; // by device
     uint64_t transfers_ = 0;
     double busy_ps_ = 0;

@@ -154,6 +154,10 @@ void iommu::b_transport(int, tlm::tlm_generic_payload &payload, sc_core::sc_time
     uint64_t arrival_ps = now_ps() + delay.value(), done_ps = arrival_ps;
     uint64_t run_begin = 0, run_phys = 0, run_space = 0, run_ps = arrival_ps;
 
+    if (ext.device < bypass_.size() && bypass_[ext.device]) {
+        memory->b_transport(payload, delay);
+        return;
+    }
     if (arrival_ps >= due_ps_)
         timer_->expire(arrival_ps);
     stats_.transfers++;

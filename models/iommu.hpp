@@ -45,6 +45,13 @@ class iommu : public sc_core::sc_module {
     void invalidate(uint32_t device, uint64_t iova, uint64_t bytes);
     void invalidate_all(uint32_t device);
 
+    // A device that is not behind the IOMMU: its transfers go on as they are.
+    void set_bypass(uint32_t device) {
+        if (device >= bypass_.size())
+            bypass_.resize(device + 1);
+        bypass_[device] = true;
+    }
+
     // One timer; due UINT64_MAX: none.
     void set_timer(iommu_timer *timer, uint64_t due_ps) {
         timer_ = timer;
@@ -83,6 +90,7 @@ class iommu : public sc_core::sc_module {
     iotlb tlb_;
     iotlb huge_tlb_;
     std::vector<uint64_t> walker_free_at_ps_;
+    std::vector<bool> bypass_; // by device
     iommu_timer *timer_ = nullptr;
     uint64_t due_ps_ = UINT64_MAX;
     dma_transaction to_memory_;

@@ -68,8 +68,8 @@ bounce_stats mapping_engine::stats() const {
     return stats;
 }
 
-check_stats mapping_engine::checked() const {
-    return state_->platform->check();
+path_stats mapping_engine::path() const {
+    return state_->platform->path();
 }
 
 timing_stats mapping_engine::timing() const {

@@ -18,20 +18,16 @@ double ns(uint64_t ps) {
 
 mapping_platform::mapping_platform(const sc_core::sc_module_name &name, const engine_config &config,
                                    const bounce_replay_hooks *hooks)
-    : sc_module(name), timing_(config.timing), context_(config.max_pending),
-      memory_("memory", timing_), service_("bounce", timing_, config.replay, hooks),
-      devices_("devices", timing_), player_("player", context_, service_) {
+    : sc_module(name), timing_(config.timing), pool_(config.replay),
+      path_(config.path, pool_, timing_), context_(config.max_pending), memory_("memory", timing_),
+      service_("bounce", timing_, pool_, hooks), devices_("devices", timing_),
+      player_("player", context_, service_) {
     service_.memory.bind(memory_.socket);
-    if (config.check_data) {
-        checks_ = std::make_unique<checks>(config);
-        memory_.set_bytes(&checks_->bytes);
-        service_.set_check(&checks_->events);
-        devices_.set_check(&checks_->data);
-        devices_.bus.bind(checks_->transfers.devices);
-        checks_->transfers.out.bind(memory_.socket);
-    } else {
-        devices_.bus.bind(memory_.socket);
-    }
+    path_.bind(memory_);
+    devices_.bus.bind(path_.entry());
+    devices_.set_check(path_.data());
+    if (path_.any())
+        service_.set_path(&path_);
     for (uint32_t n = 0; n < config.cpus; n++) {
         cpus_.push_back(std::make_unique<cpu>(("cpu" + std::to_string(n)).c_str(), context_));
         cpu &made = *cpus_.back();
@@ -49,15 +45,6 @@ void mapping_platform::run(const event_source &source) {
         std::rethrow_exception(context_.measured.failure);
     if (!player_.done() || context_.operations.live())
         throw engine_error("the models stand still before the end of the trace");
-}
-
-check_stats mapping_platform::check() const {
-    check_stats seen;
-    if (checks_) {
-        seen = checks_->data.stats();
-        seen.faults = checks_->transfers.faults();
-    }
-    return seen;
 }
 
 timing_stats mapping_platform::timing() const {

@@ -4,14 +4,13 @@
 //   trace_player -> cpu[n] -> bounce_service -> memory
 //                       \---> dma_device ------/
 //
-// In checked runs dma_device reaches memory through a dma_checker.
+// Between dma_device and memory stands what dma_path is asked for.
 #pragma once
 
 #include "bounce_service.hpp"
 #include "cpu.hpp"
-#include "data_check.hpp"
-#include "dma_checker.hpp"
 #include "dma_device.hpp"
+#include "dma_path.hpp"
 #include "memory.hpp"
 #include "models/mapping_engine.hpp"
 #include "trace_player.hpp"
@@ -35,28 +34,19 @@ class mapping_platform : public sc_core::sc_module {
         return service_.replay();
     }
     timing_stats timing() const;
-    check_stats check() const;
+    path_stats path() const {
+        return path_.stats();
+    }
 
   private:
-    // What a checked run has more.
-    struct checks {
-        sparse_memory bytes;
-        data_check data;
-        dma_checker transfers;
-        mapping_check events;
-
-        explicit checks(const engine_config &config)
-            : data(bytes, config.fault, config.fault_nth), transfers("checker"),
-              events(data, transfers, config.replay.allocator_calls) {}
-    };
-
     costs timing_;
+    bounce_replay_config pool_;
+    dma_path path_; // may change the two above
     cpu_context context_;
     memory memory_;
     bounce_service service_;
     dma_device devices_;
     trace_player player_;
-    std::unique_ptr<checks> checks_;
     std::vector<std::unique_ptr<cpu>> cpus_;
 };
 

@@ -58,7 +58,7 @@ bool trace_player::next_event() {
         batch_ = (*source_)();
         position_ = 0;
         if (batch_.devices) // at the end operations may still be waiting: the last table goes on
-            service_.set_devices(batch_.devices);
+            service_.set_devices(batch_.devices, batch_.device_count);
         done_ = !batch_.count;
     }
     return !done_;

@@ -124,6 +124,7 @@ static void compare(struct bounce_replay *replay, const struct bounce_event *eve
     switch ((enum bounce_recorded)event->recorded) {
     case BOUNCE_RECORDED_NOTHING:
     case BOUNCE_RECORDED_DIRECT:
+    case BOUNCE_RECORDED_BOUNCES:
         return;
     case BOUNCE_RECORDED_TRIED: /* whatever came of it, the record does not contradict */
         equal = true;

@@ -157,6 +157,7 @@ static bool answers(struct bounce_order *order, const struct bounce_event *event
     case BOUNCE_RECORDED_NOTHING:
     case BOUNCE_RECORDED_DIRECT:
     case BOUNCE_RECORDED_TRIED:
+    case BOUNCE_RECORDED_BOUNCES:
         break;
     }
     return true;

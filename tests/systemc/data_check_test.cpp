@@ -19,18 +19,18 @@ check_stats run_checked(const stream &s, planted_fault fault = planted_fault::no
     engine_config config;
     config.replay = s.config;
     config.cpus = s.cpus;
-    config.check_data = true;
-    config.fault = fault;
-    config.fault_nth = nth;
+    config.path.check_data = true;
+    config.path.fault = fault;
+    config.path.fault_nth = nth;
     mapping_engine engine(config);
     bool given = false;
     engine.run([&]() -> event_batch {
         if (given)
             return {};
         given = true;
-        return {s.events.data(), s.events.size(), s.devices.data()};
+        return {s.events.data(), s.events.size(), s.devices.data(), s.devices.size()};
     });
-    return engine.checked();
+    return engine.path().check;
 }
 
 // A map, one sync each way over part of it, an unmap.
@@ -174,7 +174,7 @@ TEST(data_check, checking_changes_neither_pool_nor_time) {
     engine_config config;
     config.replay = s.config;
     config.cpus = s.cpus;
-    config.check_data = true;
+    config.path.check_data = true;
     recorder seen;
     mapping_engine engine(config, seen.hooks());
     bool given = false;
@@ -182,7 +182,7 @@ TEST(data_check, checking_changes_neither_pool_nor_time) {
         if (given)
             return {};
         given = true;
-        return {s.events.data(), s.events.size(), s.devices.data()};
+        return {s.events.data(), s.events.size(), s.devices.data(), s.devices.size()};
     });
     EXPECT_TRUE(seen.text == plain.text);
     EXPECT_EQ(engine.timing().simulated_ns, plain.timing.simulated_ns);

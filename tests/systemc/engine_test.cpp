@@ -22,7 +22,7 @@ event_source once(const stream &s) {
     return [&s, given = false]() mutable {
         event_batch batch;
         if (!given)
-            batch = {s.events.data(), s.events.size(), s.devices.data()};
+            batch = {s.events.data(), s.events.size(), s.devices.data(), s.devices.size()};
         given = true;
         return batch;
     };

@@ -257,7 +257,8 @@ outcome run_systemc(const stream &of, const costs &timing, uint32_t max_pending,
     std::size_t position = 0;
     engine.run([&] {
         event_batch next = {of.events.data() + position,
-                            std::min(batch, of.events.size() - position), of.devices.data()};
+                            std::min(batch, of.events.size() - position), of.devices.data(),
+                            of.devices.size()};
         position += next.count;
         return next;
     });

@@ -3,8 +3,8 @@
 // and the bounce service. No SystemC type shows here.
 #pragma once
 
-#include "models/check_stats.hpp"
 #include "models/costs.hpp"
+#include "models/path_config.hpp"
 #include "models/timing_stats.hpp"
 
 #include "bounce/replay.h"
@@ -33,9 +33,7 @@ struct engine_config {
     // Operations submitted and not begun, at most; with as many the trace is held back, so that
     // memory does not follow the length of a trace that the CPUs cannot keep up with.
     uint32_t max_pending = 65536;
-    bool check_data = false; // buffers hold real bytes: docs/models/data_check.md
-    planted_fault fault = planted_fault::nothing; // for tests of check_data
-    uint64_t fault_nth = 1;
+    path_config path; // between devices and memory
 };
 
 // The next events, and the device table that they and all earlier ones index (as
@@ -45,6 +43,7 @@ struct event_batch {
     const bounce_event *events = nullptr;
     std::size_t count = 0;
     const bounce_device *devices = nullptr;
+    std::size_t device_count = 0;
 };
 using event_source = std::function<event_batch()>;
 
@@ -69,7 +68,7 @@ class mapping_engine {
     const bounce_swiotlb *pool() const;
     bounce_stats stats() const;
     timing_stats timing() const;
-    check_stats checked() const; // of zeros without check_data
+    path_stats path() const;
 
   private:
     struct state;

@@ -32,6 +32,7 @@ enum bounce_recorded {
     BOUNCE_RECORDED_OK,      /* bounced, address not told */
     BOUNCE_RECORDED_FULL,    /* found no room */
     BOUNCE_RECORDED_TRIED,   /* went to the pool, outcome not told */
+    BOUNCE_RECORDED_BOUNCES, /* not told either: whoever made the event says that it has to */
 };
 
 enum bounce_event_flag {
