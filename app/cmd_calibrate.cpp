@@ -57,9 +57,10 @@ std::string costs_section() {
     out << "lock_ps = " << picoseconds(measure_lock_ns())
         << "\ncounters_ps = " << picoseconds(measure_counters_ns()) << "\n";
     if (std::optional<double> handoff = measure_handoff_ns())
-        out << "lock_handoff_ps = " << picoseconds(*handoff) << "\n";
+        out << "lock_handoff_ps = " << picoseconds(*handoff)
+            << "\nline_ps = " << picoseconds(*handoff) << "\n";
     else
-        out << "# lock_handoff_ps: two CPUs are needed to measure it\n";
+        out << "# lock_handoff_ps, line_ps: two CPUs are needed to measure them\n";
     return out.str();
 }
 

@@ -163,11 +163,12 @@ void bounce_service::map(dma_extension &ext, uint64_t &time_ps) {
                 probes += result_.probes % result_.locks;
                 work_ps = result_.slots * timing_.slot_ps;
             }
-            time_ps = locks_->hold(event.cpu + i, time_ps, work_ps + probes * timing_.probe_ps);
+            time_ps = locks_->hold(event.cpu + i, event.cpu, time_ps,
+                                   work_ps + probes * timing_.probe_ps);
         }
         time_ps += timing_.map_ps;
         if (result_.outcome == BOUNCE_MAP_OK) {
-            time_ps += timing_.counters_ps;
+            time_ps = locks_->count(event.cpu, time_ps);
             if (event.kind == BOUNCE_EVENT_MAP)
                 copy(result_.tlb_addr, event.size, time_ps);
         }
@@ -197,8 +198,9 @@ void bounce_service::unmap(dma_extension &ext, uint64_t &time_ps) {
     pooled_ = was.state == BOUNCE_BOUNCED || was.state == BOUNCE_COHERENT;
     if (!pooled_)
         return;
-    time_ps = locks_->hold(area_of(was.dma_addr), time_ps, was.slots * timing_.slot_ps);
-    time_ps += timing_.unmap_ps + timing_.counters_ps;
+    uint32_t on = ext.op->event.cpu;
+    time_ps = locks_->hold(area_of(was.dma_addr), on, time_ps, was.slots * timing_.slot_ps);
+    time_ps = locks_->count(on, time_ps + timing_.unmap_ps);
 }
 
 void bounce_service::sync(dma_extension &ext, uint64_t &time_ps) {

@@ -50,6 +50,7 @@ struct cost_curve {
     X(probe_ps, "ps", 1800, "a candidate slot looked at, lock held", BOUNCESIM_FROM_KERNEL) \
     X(slot_ps, "ps", 1200, "a slot marked used or free, lock held", BOUNCESIM_FROM_KERNEL) \
     X(counters_ps, "ps", 2100, "total_used and its high-water mark at a map or an unmap", BOUNCESIM_FROM_PRIMITIVE) \
+    X(line_ps, "ps", 35000, "more for a free area lock, or for the counters, when another CPU had them last: a cache line comes over", BOUNCESIM_FROM_PRIMITIVE) \
     X(cache_bytes, "bytes", 1048576, "a buffer is hot when it and all that was copied since it was fit into this", "L2 of the machine on which the copies were measured") \
     X(bus_read_ps_per_kib, "ps/KiB", 148945, "a device's link, taken by a DMA read: 55.0 Gb/s", BOUNCESIM_FROM_PCIEB) \
     X(bus_write_ps_per_kib, "ps/KiB", 154566, "a device's link, taken by a DMA write: 53.0 Gb/s", BOUNCESIM_FROM_PCIEB) \
