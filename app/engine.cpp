@@ -166,12 +166,36 @@ std::string requests_summary(const models::request_stats &r) {
     return text + ".\n";
 }
 
+// What stands between devices and memory, by options and platform.
+models::path_config path_of(const trace_session &session, const engine_options &options) {
+    const platform &machine = options.machine;
+    models::path_config path =
+        make_path(options.path, machine.path, session.options().machine.guest, options.zero_costs);
+    if (options.path.iommu.empty() && path.iommu)
+        path.use = [&machine,
+                    format = std::string(session.format().name)](const bounce_device &device) {
+            std::uint64_t use = machine.model_of(device.name, format).iommu;
+            return use == 2   ? models::iommu_use::untrusted
+                   : use == 1 ? models::iommu_use::trusted
+                              : models::iommu_use::direct;
+        };
+    return path;
+}
+
+void add_path(engine_result &result, const models::path_config &path,
+              const models::path_stats &stats, const trace_session &session) {
+    add_path_json(result.sections, path, stats, session.devices());
+    result.summary += path_summary(path, stats, session.devices());
+    result.data_wrong = !stats.check.clean();
+}
+
 // Traces of requests: they are made into mappings by the models of their devices.
 engine_result run_requests(trace_session &session, const engine_options &options, recorders &rows) {
     bounce_replay_hooks hooks = rows.hooks();
     models::request_config config = options.machine.run;
     config.replay = session.config().replay;
     config.timing = options.machine.timing;
+    config.path = path_of(session, options);
     config.cpus = config.replay.pool.cpus;
     if (config.arrivals == models::arrival_mode::trace && session.config().assumed_service)
         config.arrivals = models::arrival_mode::open;
@@ -190,7 +214,7 @@ engine_result run_requests(trace_session &session, const engine_options &options
         trace_session::batch batch = session.next();
         rows.set_devices(session.devices());
         progress.update();
-        return {batch.events, batch.count, session.devices().data()};
+        return {batch.events, batch.count, session.devices().data(), session.devices().size()};
     });
     engine_result result;
     result.stats = engine->stats();
@@ -205,14 +229,13 @@ engine_result run_requests(trace_session &session, const engine_options &options
     part["devices"] = std::move(devices);
     result.sections["platform"] = std::move(part);
     result.summary = requests_summary(engine->requests()) + timing_summary(timing, result.stats);
+    add_path(result, config.path, engine->path(), session);
     return result;
 }
 
 engine_result run_systemc(trace_session &session, const engine_options &options, recorders &rows) {
     if (session.config().replay.throttle)
         throw refused_error("--throttle belongs to --engine replay");
-    if (session.config().requests && options.check_data)
-        throw refused_error("--check-data follows traces of mappings; this one has requests");
     if (session.config().requests)
         return run_requests(session, options, rows);
     bounce_replay_hooks hooks = rows.hooks();
@@ -220,7 +243,7 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
     config.replay = session.config().replay;
     config.timing = options.machine.timing;
     config.cpus = session.config().replay.pool.cpus;
-    config.path = make_path(options.path, session.options().machine.guest, options.zero_costs);
+    config.path = path_of(session, options);
     std::unique_ptr<models::mapping_engine> engine;
     try {
         engine = std::make_unique<models::mapping_engine>(config, &hooks);
@@ -239,10 +262,7 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
     models::timing_stats timing = engine->timing();
     result.timing = timing_json(timing);
     result.summary = timing_summary(timing, result.stats);
-    models::path_stats path = engine->path();
-    add_path_json(result.sections, config.path, path, session.devices());
-    result.summary += path_summary(config.path, path, session.devices());
-    result.data_wrong = !path.check.clean();
+    add_path(result, config.path, engine->path(), session);
     if (!session.timed())
         result.summary += "The trace has no times: 1 us an operation is assumed, so simulated "
                           "times mean little.\n";

@@ -72,18 +72,15 @@ std::string ns(double value) {
 
 } // namespace
 
-models::path_config make_path(const path_options &options, bounce_guest guest, bool zero_costs) {
+models::path_config make_path(const path_options &options, const path_defaults &defaults,
+                              bounce_guest guest, bool zero_costs) {
     models::path_config path;
     path.check_data = options.check_data;
+    path.iommu = defaults.iommu;
     if (!options.iommu.empty()) {
-        path.iommu = models::iommu_config();
-        if (zero_costs)
-            path.iommu->make_free();
+        if (!path.iommu)
+            path.iommu = models::iommu_config();
         path.iommu->lazy = options.iommu == "lazy";
-        for (const std::string &text : options.settings)
-            set_parameter(*path.iommu, text);
-        if (std::string wrong = path.iommu->check(); !wrong.empty())
-            throw refused_error("--iommu-set: " + wrong);
         path.use = [names = options.untrusted](const bounce_device &device) {
             for (const std::string &name : names)
                 if (name == "*" || name == device.name)
@@ -91,8 +88,15 @@ models::path_config make_path(const path_options &options, bounce_guest guest, b
             return models::iommu_use::trusted;
         };
     }
+    if (path.iommu && zero_costs)
+        path.iommu->make_free();
+    for (const std::string &text : options.settings)
+        set_parameter(*path.iommu, text);
+    if (std::string wrong = path.iommu ? path.iommu->check() : ""; !wrong.empty())
+        throw refused_error("--iommu-set: " + wrong);
     if (guest != BOUNCE_GUEST_NONE) {
-        path.encryption = models::encryption_config::of(guest);
+        bool told = defaults.encryption && defaults.guest == guest;
+        path.encryption = told ? *defaults.encryption : models::encryption_config::of(guest);
         if (zero_costs)
             path.encryption->make_free();
     }

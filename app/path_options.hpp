@@ -7,6 +7,7 @@
 
 #include <boost/json.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,17 @@ path_options read_path_options(const po::variables_map &values);
 
 #ifdef BOUNCESIM_SYSTEMC
 
-// With zero costs nothing here takes time. refused_error.
-models::path_config make_path(const path_options &options, bounce_guest guest, bool zero_costs);
+// What a platform says of the same, which the options go before.
+struct path_defaults {
+    std::optional<models::iommu_config> iommu;
+    std::optional<models::encryption_config> encryption; // of guest `guest`
+    bounce_guest guest = BOUNCE_GUEST_NONE;
+};
+
+// With zero costs nothing here takes time. Without --iommu all devices of the default's IOMMU are
+// behind it, unless the caller says more. refused_error.
+models::path_config make_path(const path_options &options, const path_defaults &defaults,
+                              bounce_guest guest, bool zero_costs);
 
 // Adds "check", "iommu" and "encryption", as far as the path has them.
 void add_path_json(boost::json::object &sections, const models::path_config &path,

@@ -61,6 +61,13 @@ void read_arrivals(const std::string &text, models::request_config &run) {
 
 } // namespace
 
+bool platform::has_iommu() const {
+    for (const rule &each : devices)
+        if (each.model.iommu)
+            return true;
+    return false;
+}
+
 const models::device_model &platform::model_of(const std::string &device,
                                                const std::string &format) const {
     for (const rule &each : devices)
@@ -74,6 +81,8 @@ const models::device_model &platform::model_of(const std::string &device,
 }
 
 void check_platform(const platform &p) {
+    if (std::string wrong = p.path.iommu ? p.path.iommu->check() : ""; !wrong.empty())
+        throw refused_error(p.file + ": iommu." + wrong);
     if (!p.kernel.empty())
         find_kernel(p.kernel, (p.file + ": machine.kernel").c_str());
 }

@@ -5,6 +5,7 @@
 
 #include "models/request_engine.hpp"
 #include "options.hpp"
+#include "path_options.hpp"
 
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ struct platform {
     std::uint64_t pool_start = 0;
 
     models::costs timing;
+    path_defaults path; // encryption: where the file says more than its guest
     // replay, timing, cpus and model are filled in when it runs.
     models::request_config run;
 
@@ -36,6 +38,8 @@ struct platform {
     std::vector<models::device_model> fitted; // --fit: in place of those of the same name
     bool arrivals_told = false;
 
+    // Whether a device of the file is behind an IOMMU.
+    bool has_iommu() const;
     // By rule, by option, or by what the trace's format and the device's name tell.
     const models::device_model &model_of(const std::string &device,
                                          const std::string &format) const;

@@ -231,37 +231,65 @@ void read_run(section &in, platform &p) {
         p.run.watchdog_ns = ms * 1000000;
 }
 
+// [[bytes, ps], ...]
+void read_curve(section &in, const char *key, models::cost_curve &curve) {
+    const toml::node *node = in.find(key);
+    if (!node)
+        return;
+    const toml::array *points = node->as_array();
+    bool good = points && points->size() <= models::cost_curve::max_points;
+    curve = {};
+    for (std::size_t k = 0; good && k < points->size(); k++) {
+        const toml::array *pair = (*points)[k].as_array();
+        auto bytes =
+            pair && pair->size() == 2 ? (*pair)[0].value_exact<std::int64_t>() : std::nullopt;
+        auto ps = bytes ? (*pair)[1].value_exact<std::int64_t>() : std::nullopt;
+        std::uint64_t before = k ? curve.points[k - 1].bytes : 0;
+        std::uint64_t least = k ? curve.points[k - 1].ps : 0;
+        good = ps && *bytes > 0 && static_cast<std::uint64_t>(*bytes) > before &&
+               static_cast<std::uint64_t>(*bytes) <= models::cost_curve::limit && *ps >= 0 &&
+               static_cast<std::uint64_t>(*ps) >= least && *ps <= 1000000000000;
+        if (good)
+            curve.points[curve.count++] = {static_cast<std::uint64_t>(*bytes),
+                                           static_cast<std::uint64_t>(*ps)};
+    }
+    if (!good)
+        in.refuse(*node, in.path(key) + ": up to 8 pairs [bytes, ps] were expected, both rising");
+}
+
 void read_costs(section &in, platform &p) {
     for (std::size_t i = 0; const models::cost_info *info = models::cost_at(i); i++) {
-        if (info->value) {
+        if (info->value)
             in.number(info->key, p.timing.*(info->value), 0, 1000000000000);
-            continue;
-        }
-        const toml::node *node = in.find(info->key);
-        if (!node)
-            continue;
-        models::cost_curve &curve = p.timing.*(info->curve);
-        const toml::array *points = node->as_array();
-        bool good = points && points->size() <= models::cost_curve::max_points;
-        curve = {};
-        for (std::size_t k = 0; good && k < points->size(); k++) {
-            const toml::array *pair = (*points)[k].as_array();
-            auto bytes =
-                pair && pair->size() == 2 ? (*pair)[0].value_exact<std::int64_t>() : std::nullopt;
-            auto ps = bytes ? (*pair)[1].value_exact<std::int64_t>() : std::nullopt;
-            std::uint64_t before = k ? curve.points[k - 1].bytes : 0;
-            std::uint64_t least = k ? curve.points[k - 1].ps : 0;
-            good = ps && *bytes > 0 && static_cast<std::uint64_t>(*bytes) > before &&
-                   static_cast<std::uint64_t>(*bytes) <= models::cost_curve::limit && *ps >= 0 &&
-                   static_cast<std::uint64_t>(*ps) >= least && *ps <= 1000000000000;
-            if (good)
-                curve.points[curve.count++] = {static_cast<std::uint64_t>(*bytes),
-                                               static_cast<std::uint64_t>(*ps)};
-        }
-        if (!good)
-            in.refuse(*node, in.path(info->key) +
-                                 ": up to 8 pairs [bytes, ps] were expected, both rising");
+        else
+            read_curve(in, info->key, p.timing.*(info->curve));
     }
+}
+
+void read_iommu(section &in, platform &p) {
+    models::iommu_config &config = p.path.iommu.emplace();
+    for (std::size_t i = 0; const models::iommu_parameter *row = models::iommu_parameter_at(i);
+         i++) {
+        if (row->value)
+            in.number(row->key, config.*(row->value), row->smallest, row->largest);
+        else
+            read_curve(in, row->key, config.*(row->curve));
+    }
+}
+
+void read_encryption(section &in, platform &p) {
+    models::encryption_config &config = *p.path.encryption;
+    for (std::size_t i = 0;
+         const models::encryption_parameter *row = models::encryption_parameter_at(i); i++)
+        in.number(row->key, config.*(row->value), 0, row->largest);
+}
+
+std::string curve_text(const models::cost_curve &curve) {
+    std::ostringstream out;
+    out << "[";
+    for (std::uint32_t k = 0; k < curve.count; k++)
+        out << (k ? ", [" : "[") << curve.points[k].bytes << ", " << curve.points[k].ps << "]";
+    return out.str() + "]";
 }
 
 std::uint64_t most_of(const std::string &key) {
@@ -271,6 +299,8 @@ std::uint64_t most_of(const std::string &key) {
         return 65536;
     if (key == "depth" || key == "channels" || key == "ring_entries" || key == "max_segments")
         return 1u << 20;
+    if (key == "iommu")
+        return 2;
     if (key == "first_tries")
         return 100;
     if (key == "min_align_mask" || key == "gap_mask")
@@ -343,6 +373,16 @@ platform read_platform_file(const std::string &path) {
     subtable(file, path, "pool", [&](section &in) { read_pool(in, p); });
     subtable(file, path, "run", [&](section &in) { read_run(in, p); });
     subtable(file, path, "costs", [&](section &in) { read_costs(in, p); });
+    subtable(file, path, "iommu", [&](section &in) { read_iommu(in, p); });
+    p.path.guest = p.machine.guest;
+    if (p.machine.guest != BOUNCE_GUEST_NONE)
+        p.path.encryption = models::encryption_config::of(p.machine.guest);
+    subtable(file, path, "encryption", [&](section &in) {
+        if (!p.path.encryption)
+            file.refuse(*root.get("encryption"),
+                        "encryption: machine.coco is missing; sev-snp or tdx was expected");
+        read_encryption(in, p);
+    });
     if (const toml::node *node = file.find("device")) {
         const toml::array *all = node->as_array();
         if (!all || !all->is_array_of_tables())
@@ -353,6 +393,11 @@ platform read_platform_file(const std::string &path) {
             part.finish();
         }
     }
+    if (p.has_iommu() && !p.path.iommu)
+        p.path.iommu.emplace();
+    if (!p.has_iommu() && p.path.iommu)
+        file.refuse(*root.get("iommu"), "iommu: no device is behind it; iommu = 1 or 2 in a "
+                                        "[[device]] was expected");
     file.finish();
     if ((p.machine.guest != BOUNCE_GUEST_NONE || p.machine.arch == BOUNCE_ARCH_ARM64) &&
         !p.machine.memory)
@@ -399,11 +444,27 @@ std::string platform_text(const platform &p) {
             out << p.timing.*(info->value) << "\n";
             continue;
         }
-        const models::cost_curve &curve = p.timing.*(info->curve);
-        out << "[";
-        for (std::uint32_t k = 0; k < curve.count; k++)
-            out << (k ? ", [" : "[") << curve.points[k].bytes << ", " << curve.points[k].ps << "]";
-        out << "]\n";
+        out << curve_text(p.timing.*(info->curve)) << "\n";
+    }
+    if (p.path.iommu) {
+        out << "\n[iommu]\n";
+        for (std::size_t k = 0; const models::iommu_parameter *row = models::iommu_parameter_at(k);
+             k++) {
+            out << row->key << " = ";
+            if (row->value)
+                out << (*p.path.iommu).*(row->value) << "\n";
+            else
+                out << curve_text((*p.path.iommu).*(row->curve)) << "\n";
+        }
+    }
+    if (p.machine.guest != BOUNCE_GUEST_NONE) {
+        models::encryption_config config = p.path.encryption && p.path.guest == p.machine.guest
+                                               ? *p.path.encryption
+                                               : models::encryption_config::of(p.machine.guest);
+        out << "\n[encryption]\n";
+        for (std::size_t k = 0;
+             const models::encryption_parameter *row = models::encryption_parameter_at(k); k++)
+            out << row->key << " = " << config.*(row->value) << "\n";
     }
     for (const platform::rule &rule : p.devices) {
         out << "\n[[device]]\nmatch = " << quoted(rule.match) << "\nmodel = \"" << rule.model.name

@@ -43,7 +43,9 @@ class bounce_service : public sc_core::sc_module {
 
     // A mapping that was there before anything began; takes no time.
     void hold(const operation &op) {
-        run(op, 0);
+        bounce_event event = op.event;
+        event.time_ns = 0;
+        core(op, event);
     }
 
     const bounce_replay *replay() const {

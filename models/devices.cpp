@@ -12,6 +12,7 @@ namespace {
 constexpr uint64_t page = 4096;
 constexpr uint64_t slot = uint64_t{1} << BOUNCE_SLOT_SHIFT;
 constexpr uint64_t most = slot * BOUNCE_SEGMENT_SLOTS;
+constexpr uint64_t behind_iommu = uint64_t{1} << 32; // no limit that matters
 
 const device_model table[] = {
     device_nvme(),        device_virtio_blk(), device_ahci(),       device_isa_dma(),
@@ -33,6 +34,8 @@ void device_model::shape(bounce_device &device) const {
 }
 
 uint64_t device_model::largest_mapping() const {
+    if (iommu == 1)
+        return behind_iommu; // iommu_dma_max_mapping_size(): it does not bounce
     uint64_t lost = min_align_mask ? (min_align_mask | (slot - 1)) + 1 : 0;
     return std::max(most - std::min(lost, most), page);
 }

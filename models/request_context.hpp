@@ -2,6 +2,7 @@
 // What the modules of a request platform share: requests, drivers' queues, buffers, counts.
 #pragma once
 
+#include "encrypted_memory.hpp"
 #include "histogram.hpp"
 #include "models/request_engine.hpp"
 #include "monitor.hpp"
@@ -68,11 +69,12 @@ struct request_context {
     monitor measured;
     request_stats counts;
     histogram latency_ps;
-    uint32_t held = 0;         // requests that wait for room
-    uint32_t started = 0;      // that devices have
-    uint64_t progress_ps = 0;  // when a request was last given to a device, or ended
-    uint64_t last_ps = 0;      // latest time that anything ended
-    uint64_t next_mapping = 0; // id
+    uint32_t held = 0;                      // requests that wait for room
+    uint32_t started = 0;                   // that devices have
+    uint64_t progress_ps = 0;               // when a request was last given to a device, or ended
+    uint64_t last_ps = 0;                   // latest time that anything ended
+    uint64_t next_mapping = 0;              // id
+    encrypted_memory *encryption = nullptr; // of a confidential guest: its exits
     // Called when a request of the trace has ended, whatever became of it.
     void (*ended)(void *issuer, uint32_t device, uint64_t time_ps) = nullptr;
     void *issuer = nullptr;

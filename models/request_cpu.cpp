@@ -206,6 +206,7 @@ uint64_t request_cpu::map_piece(uint64_t time_ps) {
     if (told.mapped) {
         p.mapped = true;
         p.dma_addr = told.dma_addr;
+        p.token = told.mapping;
         piece_ = p.next;
         return piece_ == none ? mapped_all(end_ps) : end_ps;
     }
@@ -237,6 +238,8 @@ uint64_t request_cpu::mapped_all(uint64_t time_ps) {
     request &r = context_.requests[index_];
     hardware_queue &queue = context_.queue_of(r);
     task_ = task::idle;
+    if (context_.encryption)
+        time_ps += context_.encryption->doorbell_exit_ps();
     if (from_queue_) {
         queue.held.pop(context_.requests);
         queue.running = queue.again = false;
@@ -352,6 +355,7 @@ void request_cpu::begin_end(uint32_t index) {
     // Drivers with a descriptor table unmap it first.
     last_first_ = r.pieces > 1 && context_.devices[r.device].model.descriptor_bytes;
     task_ = task::unmap_copy;
+    interrupted_ = true;
     index_ = index;
     piece_ = last_first_ ? r.last : r.first;
 }
@@ -360,6 +364,9 @@ uint64_t request_cpu::unmap_piece(uint64_t time_ps) {
     const request &r = context_.requests[index_];
     piece &p = context_.pieces[piece_];
     fill_operation(r, p, piece_, BOUNCE_EVENT_UNMAP);
+    if (interrupted_ && context_.encryption && time_ps != handler_until_ps_)
+        time_ps += context_.encryption->interrupt_exit_ps();
+    interrupted_ = false;
     if (task_ == task::unmap_copy) {
         since_ps_ = time_ps;
         task_ = task::unmap;
@@ -382,6 +389,7 @@ uint64_t request_cpu::unmap_piece(uint64_t time_ps) {
         task_ = task::unmap_copy;
         return end_ps;
     }
+    handler_until_ps_ = end_ps;
     task_ = task::idle;
     if (r.state == request_state::receiving) {
         end_buffer(index_, end_ps);
@@ -482,6 +490,7 @@ uint64_t request_cpu::refill_one(uint64_t time_ps) {
     if (told.mapped) {
         p.mapped = true;
         p.dma_addr = told.dma_addr;
+        p.token = told.mapping;
         device.posted.push(context_.requests, index_);
         device.missing--;
         begin_refill(number, end_ps);

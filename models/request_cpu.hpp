@@ -106,9 +106,11 @@ class request_cpu : public sc_core::sc_module {
     uint32_t index_ = none; // request
     uint32_t piece_ = none;
     uint32_t tries_ = 0;
-    bool from_queue_ = false; // a run of the hardware queue, of which this is the oldest
-    bool marked_ = false;     // and it was marked when the run began
-    bool last_first_ = false; // unmapping began with the last piece
+    bool from_queue_ = false;       // a run of the hardware queue, of which this is the oldest
+    bool marked_ = false;           // and it was marked when the run began
+    bool last_first_ = false;       // unmapping began with the last piece
+    bool interrupted_ = false;      // by what it is about to unmap
+    uint64_t handler_until_ps_ = 0; // ends that follow each other at once share an interrupt
     uint64_t since_ps_ = 0;
     uint64_t busy_until_ps_ = 0;
     double busy_ps_ = 0;

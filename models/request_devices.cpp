@@ -15,7 +15,6 @@ request_devices::request_devices(const sc_core::sc_module_name &name, request_co
     : sc_module(name), doorbell("doorbell"), bus("bus"), interrupts("interrupts"),
       context_(context), timing_(timing), due_event_("due") {
     doorbell.register_b_transport(this, &request_devices::b_transport);
-    to_memory_.extension.request = dma_request::transfer;
     interrupt_.set_command(tlm::TLM_IGNORE_COMMAND);
     SC_METHOD(on_due);
     sensitive << due_event_;
@@ -40,20 +39,17 @@ void request_devices::b_transport(int, tlm::tlm_generic_payload &payload, sc_cor
 }
 
 // One buffer over the device's link; returns when its last byte has arrived.
-uint64_t request_devices::transfer(const piece &p, uint32_t device, bool read, uint64_t start_ps) {
+uint64_t request_devices::transfer(uint32_t index, uint32_t device, bool read, uint64_t start_ps) {
+    const piece &p = context_.pieces[index];
     uint64_t per_kib = read ? timing_.bus_read_ps_per_kib : timing_.bus_write_ps_per_kib;
     uint64_t on_link = p.size / 1024 * per_kib + p.size % 1024 * per_kib / 1024;
     uint64_t latency = (read ? timing_.bus_read : timing_.bus_write).at(p.size);
     uint64_t &free_at = state(device).link_free_ps;
     uint64_t begin = std::max(start_ps, free_at);
     free_at = begin + on_link;
-    to_memory_.payload.set_address(p.dma_addr);
-    to_memory_.payload.set_data_length(
-        static_cast<unsigned>(std::min<uint64_t>(p.size, UINT32_MAX)));
-    to_memory_.extension.dir = read ? BOUNCE_TO_DEVICE : BOUNCE_FROM_DEVICE;
     sc_core::sc_time delay =
         sc_core::sc_time::from_value(begin + std::max(latency, on_link) - now_ps());
-    bus->b_transport(to_memory_.payload, delay);
+    port_.transfer(bus, {device, index, p.token, p.dma_addr, 0, p.size, read}, delay);
     transfers_++;
     uint64_t done_ps = now_ps() + delay.value();
     busy_ps_ += static_cast<double>(done_ps - start_ps);
@@ -66,9 +62,9 @@ uint64_t request_devices::move(uint32_t index, uint64_t time_ps) {
     for (uint32_t at = r.first; at != none; at = context_.pieces[at].next) {
         const piece &p = context_.pieces[at];
         if (p.dir != BOUNCE_FROM_DEVICE)
-            last_ps = std::max(last_ps, transfer(p, r.device, true, time_ps));
+            last_ps = std::max(last_ps, transfer(at, r.device, true, time_ps));
         if (p.dir != BOUNCE_TO_DEVICE)
-            last_ps = std::max(last_ps, transfer(p, r.device, false, time_ps));
+            last_ps = std::max(last_ps, transfer(at, r.device, false, time_ps));
     }
     return last_ps;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "dma_extension.hpp"
+#include "dma_port.hpp"
 #include "request_context.hpp"
 
 #include <systemc>
@@ -26,6 +27,11 @@ class request_devices : public sc_core::sc_module {
     request_devices(const sc_core::sc_module_name &name, request_context &context,
                     const costs &timing);
     SC_HAS_PROCESS(request_devices);
+
+    // Checked runs: transfers carry bytes. To be set before the first doorbell.
+    void set_check(data_check *check) {
+        port_.set_check(check);
+    }
 
     uint64_t transfers() const {
         return transfers_;
@@ -52,7 +58,7 @@ class request_devices : public sc_core::sc_module {
     void start(uint32_t index, uint64_t time_ps);
     void receive(uint32_t index, uint64_t time_ps);
     uint64_t move(uint32_t index, uint64_t time_ps);
-    uint64_t transfer(const piece &p, uint32_t device, bool read, uint64_t start_ps);
+    uint64_t transfer(uint32_t index, uint32_t device, bool read, uint64_t start_ps);
     uint64_t serve(uint32_t device, uint64_t bytes, bool read, uint64_t time_ps);
     void done_at(uint32_t index, uint64_t time_ps);
     void on_due();
@@ -60,7 +66,7 @@ class request_devices : public sc_core::sc_module {
 
     request_context &context_;
     const costs &timing_;
-    dma_transaction to_memory_;
+    dma_port port_;
     tlm::tlm_generic_payload interrupt_;
     sc_core::sc_event due_event_;
     std::vector<due> due_; // heap

@@ -69,6 +69,10 @@ timing_stats request_engine::timing() const {
     return state_->platform->timing();
 }
 
+path_stats request_engine::path() const {
+    return state_->platform->path();
+}
+
 request_stats request_engine::requests() const {
     return state_->platform->requests();
 }

@@ -37,7 +37,7 @@ bool request_issuer::peek() {
         return true;
     has_next_ = source_->next(next_);
     if (source_->devices())
-        service_.set_devices(source_->devices());
+        service_.set_devices(source_->devices(), source_->device_count());
     left_ = next_.size;
     done_ = !has_next_;
     return has_next_;

@@ -17,11 +17,17 @@ double ns(uint64_t ps) {
 
 request_platform::request_platform(const sc_core::sc_module_name &name,
                                    const request_config &config, const bounce_replay_hooks *hooks)
-    : sc_module(name), config_(config), context_(config_), memory_("memory", config_.timing),
+    : sc_module(name), config_(config), path_(config_.path, config_.replay, config_.timing),
+      context_(config_), memory_("memory", config_.timing),
       service_("bounce", config_.timing, config_.replay, hooks),
       devices_("devices", context_, config_.timing), issuer_("issuer", context_, service_) {
     service_.memory.bind(memory_.socket);
-    devices_.bus.bind(memory_.socket);
+    path_.bind(memory_);
+    devices_.bus.bind(path_.entry());
+    devices_.set_check(path_.data());
+    context_.encryption = path_.encryption();
+    if (path_.any())
+        service_.set_path(&path_);
     for (uint32_t n = 0; n < config_.cpus; n++) {
         cpus_.push_back(
             std::make_unique<request_cpu>(("cpu" + std::to_string(n)).c_str(), context_, n));

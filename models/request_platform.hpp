@@ -5,9 +5,12 @@
 //                                           |    ^                            ^
 //                                           v    | interrupts                 |
 //                                         request_devices --------------------/
+//
+// Between request_devices and memory stands what dma_path is asked for.
 #pragma once
 
 #include "bounce_service.hpp"
+#include "dma_path.hpp"
 #include "memory.hpp"
 #include "request_context.hpp"
 #include "request_cpu.hpp"
@@ -35,11 +38,15 @@ class request_platform : public sc_core::sc_module {
     }
     timing_stats timing() const;
     request_stats requests() const;
+    path_stats path() const {
+        return path_.stats();
+    }
 
   private:
     std::string standstill() const;
 
     request_config config_;
+    dma_path path_; // may change the pool and the costs above
     request_context context_;
     memory memory_;
     bounce_service service_;

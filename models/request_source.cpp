@@ -15,8 +15,10 @@ bool request_source::read() {
             return false;
         batch_ = (*events_)();
         position_ = 0;
-        if (batch_.devices)
+        if (batch_.devices) {
             devices_ = batch_.devices;
+            device_count_ = batch_.device_count;
+        }
         if (!batch_.count) {
             ended_ = true;
             return false;

@@ -53,6 +53,9 @@ class request_source {
     const bounce_device *devices() const {
         return devices_;
     }
+    std::size_t device_count() const {
+        return device_count_;
+    }
 
   private:
     struct pending {
@@ -87,6 +90,7 @@ class request_source {
     event_batch batch_;
     std::size_t position_ = 0;
     const bounce_device *devices_ = nullptr;
+    std::size_t device_count_ = 0;
     bool ended_ = false;
     uint64_t now_ns_ = 0; // of the last event read
 

@@ -45,6 +45,7 @@ struct piece {
     uint64_t address;
     uint64_t size;
     uint64_t dma_addr;
+    uint64_t token; // of the mapping, for its device: dma_extension::mapping
     uint32_t next;
     uint8_t dir;
     bool in_list;

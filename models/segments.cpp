@@ -9,7 +9,7 @@ constexpr uint64_t page = 4096;
 void add(request_context &context, request &r, uint64_t address, uint64_t size, uint8_t dir,
          bool in_list) {
     uint32_t made = context.pieces.take();
-    context.pieces[made] = {0, address, size, 0, none, dir, in_list, false};
+    context.pieces[made] = {0, address, size, 0, 0, none, dir, in_list, false};
     if (r.first == none)
         r.first = made;
     else

@@ -69,10 +69,11 @@ request_outcome run_requests(const request_stream &of) {
     engine.run([&]() -> event_batch {
         std::size_t count = std::min<std::size_t>(100, of.events.size() - at);
         at += count;
-        return {of.events.data() + at - count, count, devices.data()};
+        return {of.events.data() + at - count, count, devices.data(), devices.size()};
     });
     out.stats = engine.stats();
     out.timing = engine.timing();
     out.requests = engine.requests();
+    out.path = engine.path();
     return out;
 }

@@ -41,6 +41,7 @@ struct request_outcome {
     bounce_stats stats;
     bouncesim::models::timing_stats timing;
     bouncesim::models::request_stats requests;
+    bouncesim::models::path_stats path;
 };
 
 request_outcome run_requests(const request_stream &of);

@@ -25,6 +25,7 @@ enum class on_full : uint8_t {
     X(dma_bits, 64, "bits", "addresses that the device reaches: 24, 32, 64") \
     X(seg_boundary, 0xffffffff, "mask", "no segment spans a multiple of it (2^n - 1)") \
     X(min_align_mask, 0, "mask", "low address bits that bounce and original address share") \
+    X(iommu, 0, "0..2", "0: the device addresses memory itself; 1: behind the IOMMU; 2: and not trusted") \
     X(max_segments, 128, "segments", "most pieces of a request") \
     X(max_segment_bytes, 0, "bytes", "largest piece; 0: what the DMA layer maps at most") \
     X(max_request_bytes, 0, "bytes", "larger requests are split; 0: what the DMA layer maps at most") \

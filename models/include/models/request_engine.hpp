@@ -30,6 +30,7 @@ enum class arrival_mode : uint8_t {
 struct request_config {
     bounce_replay_config replay = {};
     costs timing;
+    path_config path; // between devices and memory
     uint32_t cpus = 1;
     arrival_mode arrivals = arrival_mode::trace;
     bool recorded_service = true;     // a device takes as long as it did; else as its model says
@@ -64,6 +65,7 @@ class request_engine {
     bounce_stats stats() const;
     timing_stats timing() const;
     request_stats requests() const;
+    path_stats path() const;
 
   private:
     struct state;
