@@ -2,7 +2,7 @@
 """--iommu, --untrusted and --coco of the timed engine, on recorded traces."""
 
 import pytest
-from command import WORKLOADS, bouncesim, needs_binary, output, refused, result
+from command import TESTS, WORKLOADS, bouncesim, needs_binary, output, refused, result
 
 pytestmark = needs_binary
 
@@ -92,3 +92,51 @@ def test_what_is_refused(tmp_path):
     ops = tmp_path / "small.ops"
     ops.write_text("P 1024 1 1 40000000\nD 0 0 ffffffff ffffffffffffffff\nM 0 0 0 1000 512 0 2\n")
     refused("run", ops, *ENGINE, "--iommu", "lazy", words=["allocator calls"])
+
+
+BLOCK = (TESTS / "data" / "nvme512.ftrace.xz", "--only", "block")
+
+
+def test_platforms_have_it():
+    file = WORKLOADS / "platforms" / "thunderbolt-untrusted.toml"
+    seen = result("run", *BLOCK, *ENGINE, "--platform", file)
+    assert clean(seen) and seen["iommu"]["mode"] == "strict"
+    assert seen["iommu"]["maps"] == seen["iommu"]["unmaps"] > 500
+    assert seen["iommu"]["faults"]["count"] == 0
+    file = WORKLOADS / "platforms" / "snp-small.toml"
+    seen = result("run", *BLOCK, *ENGINE, "--platform", file)
+    assert clean(seen) and "iommu" not in seen
+    exits = seen["encryption"]
+    assert exits["doorbells"] > 500 and 0 < exits["interrupts"] <= exits["doorbells"]
+    assert exits["faults"]["count"] == 0
+
+
+def test_platform_files_say_all_of_it(tmp_path):
+    file = WORKLOADS / "platforms" / "thunderbolt-untrusted.toml"
+    printed = output("run", "--engine", "systemc", "--platform", file, "--print-config")
+    for words in "[iommu]", "walkers = 6", "unmap_serial = [[4096, ", "iommu = 2":
+        assert words in printed
+    again = tmp_path / "again.toml"
+    again.write_text(printed)
+    assert printed == output("run", "--engine", "systemc", "--platform", again, "--print-config")
+    file = WORKLOADS / "platforms" / "snp-large.toml"
+    printed = output("run", "--engine", "systemc", "--platform", file, "--print-config")
+    for words in "[encryption]", "doorbell_ps = 0", "page_ps = 1250000":
+        assert words in printed
+
+
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("[iommu]\nwalkers = 3\n", "no device is behind it"),
+        ("[iommu]\nwalkers = 0\n[[device]]\niommu = 1\n", "walkers"),
+        ("[iommu]\nwalks = 1\n[[device]]\niommu = 1\n", "walks"),
+        ("[iommu]\niotlb_ways = 5\n[[device]]\niommu = 1\n", "iotlb_ways"),
+        ("[encryption]\npage_ps = 1\n", "machine.coco"),
+        ("[[device]]\niommu = 3\n", "iommu"),
+    ],
+)
+def test_platform_files_that_are_refused(tmp_path, text, words):
+    file = tmp_path / "p.toml"
+    file.write_text(text)
+    refused("check-config", file, words=[words])
