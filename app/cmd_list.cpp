@@ -94,12 +94,8 @@ void list_iommu() {
 const struct {
     const char *name;
     void (*print)();
-} lists[] = {{"kernels", list_kernels},
-             {"formats", list_formats},
-             {"stats", list_stats},
-             {"costs", list_costs},
-             {"devices", list_devices},
-             {"iommu", list_iommu}};
+} lists[] = {{"kernels", list_kernels}, {"formats", list_formats}, {"stats", list_stats},
+             {"costs", list_costs},     {"devices", list_devices}, {"iommu", list_iommu}};
 
 } // namespace
 
