@@ -305,7 +305,8 @@ std::uint64_t most_of(const std::string &key) {
         return 100;
     if (key == "min_align_mask" || key == "gap_mask")
         return 65535;
-    if (key == "header_bytes" || key == "status_bytes" || key == "descriptor_bytes")
+    if (key == "header_bytes" || key == "status_bytes" || key == "descriptor_bytes" ||
+        key == "coherent_bytes")
         return 4096;
     if (key == "ring_bytes")
         return 65536;

@@ -94,7 +94,7 @@ void request_cpu::advance(uint64_t time_ps) {
 // Takes up the next thing; false when there is none yet.
 bool request_cpu::begin(uint64_t time_ps) {
     if (!done_.empty()) {
-        begin_end(done_.pop(context_.requests));
+        begin_end(done_.pop(context_.requests), time_ps);
     } else if (!deferred_.empty() && deferred_.front().time_ps <= time_ps) {
         deferred next = deferred_.front();
         std::pop_heap(deferred_.begin(), deferred_.end());
@@ -157,10 +157,10 @@ void request_cpu::begin_request(uint32_t index, uint64_t time_ps) {
         queue.waiting.push(context_.requests, index);
         return;
     }
-    begin_tries(index, false);
+    begin_tries(index, false, time_ps);
 }
 
-void request_cpu::begin_tries(uint32_t index, bool from_queue) {
+void request_cpu::begin_tries(uint32_t index, bool from_queue, uint64_t time_ps) {
     request &r = context_.requests[index];
     if (r.first == none)
         make_segments(context_, index);
@@ -169,6 +169,8 @@ void request_cpu::begin_tries(uint32_t index, bool from_queue) {
     piece_ = r.first;
     tries_ = 0;
     from_queue_ = from_queue;
+    if (piece_ == none) // nothing to map
+        mapped_all(time_ps);
 }
 
 void request_cpu::fill_operation(const request &r, const piece &p, uint32_t index, uint8_t kind) {
@@ -255,7 +257,7 @@ uint64_t request_cpu::mapped_all(uint64_t time_ps) {
     uint32_t device = r.device, number = queue_number(r);
     ring(dma_request::doorbell, index_, time_ps);
     if (from_queue_)
-        run_now(device, number);
+        run_now(device, number, time_ps);
     return time_ps;
 }
 
@@ -304,7 +306,7 @@ void request_cpu::hold(uint64_t time_ps) {
     context_.counts.held_hiwater = std::max<uint64_t>(context_.counts.held_hiwater, context_.held);
     if (model.tries_inline) {
         queue.marked = true;
-        run_now(r.device, number);
+        run_now(r.device, number, time_ps);
     } else if (!queue.run_asked) {
         ask_run(queue, r.device, number, time_ps);
     }
@@ -328,10 +330,10 @@ void request_cpu::begin_run(uint32_t device, uint32_t number, uint64_t time_ps) 
         return;
     }
     queue.run_asked = false;
-    run_now(device, number);
+    run_now(device, number, time_ps);
 }
 
-void request_cpu::run_now(uint32_t device, uint32_t number) {
+void request_cpu::run_now(uint32_t device, uint32_t number, uint64_t time_ps) {
     hardware_queue &queue = context_.devices[device].queues[number];
     if (queue.running) {
         queue.again = true;
@@ -345,13 +347,17 @@ void request_cpu::run_now(uint32_t device, uint32_t number) {
         return; // what ends runs it again
     queue.running = true;
     marked_ = queue.marked;
-    begin_tries(queue.held.front(), true);
+    begin_tries(queue.held.front(), true, time_ps);
 }
 
 // ---- ends ----
 
-void request_cpu::begin_end(uint32_t index) {
+void request_cpu::begin_end(uint32_t index, uint64_t time_ps) {
     const request &r = context_.requests[index];
+    if (r.first == none) {
+        finish(index, time_ps);
+        return;
+    }
     // Drivers with a descriptor table unmap it first.
     last_first_ = r.pieces > 1 && context_.devices[r.device].model.descriptor_bytes;
     task_ = task::unmap_copy;
@@ -391,14 +397,20 @@ uint64_t request_cpu::unmap_piece(uint64_t time_ps) {
     }
     handler_until_ps_ = end_ps;
     task_ = task::idle;
-    if (r.state == request_state::receiving) {
-        end_buffer(index_, end_ps);
-    } else {
-        context_.started--;
-        release_place(r, end_ps);
-        end_request(index_, false, end_ps);
-    }
+    finish(index_, end_ps);
     return end_ps;
+}
+
+// Nothing of it is mapped any more.
+void request_cpu::finish(uint32_t index, uint64_t time_ps) {
+    const request &r = context_.requests[index];
+    if (r.state == request_state::receiving) {
+        end_buffer(index, time_ps);
+        return;
+    }
+    context_.started--;
+    release_place(r, time_ps);
+    end_request(index, false, time_ps);
 }
 
 void request_cpu::release_place(const request &r, uint64_t time_ps) {

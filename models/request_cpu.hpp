@@ -66,10 +66,11 @@ class request_cpu : public sc_core::sc_module {
     uint64_t step(uint64_t time_ps);
 
     void begin_request(uint32_t index, uint64_t time_ps);
-    void begin_tries(uint32_t index, bool from_queue);
-    void begin_end(uint32_t index);
+    void begin_tries(uint32_t index, bool from_queue, uint64_t time_ps);
+    void begin_end(uint32_t index, uint64_t time_ps);
+    void finish(uint32_t index, uint64_t time_ps);
     void begin_run(uint32_t device, uint32_t queue, uint64_t time_ps);
-    void run_now(uint32_t device, uint32_t queue);
+    void run_now(uint32_t device, uint32_t queue, uint64_t time_ps);
     void ask_run(hardware_queue &queue, uint32_t device, uint32_t number, uint64_t time_ps);
     void begin_refill(uint32_t device, uint64_t time_ps);
     uint64_t map_piece(uint64_t time_ps);

@@ -45,6 +45,8 @@ void make_segments(request_context &context, uint32_t index) {
     bool whole = model.max_segments <= 1;
     r.first = r.last = none;
     r.pieces = 0;
+    if (r.size <= model.coherent_bytes)
+        return;
     r.buffer = context.memory.take(std::max<uint64_t>(r.size, 1), whole);
     uint32_t segments = count_segments(model, context.memory, r.buffer, r.size);
     if (segments > model.max_segments && !whole) { // the block layer had taken less scattered pages

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// USB storage behind an xHCI: each URB of a capture is one request. A URB that cannot be mapped
+// USB storage behind an xHCI: each URB of a capture is one request; bulk-only commands and status
+// use buffers that usb-storage keeps mapped. A URB that cannot be mapped
 // comes back with an error (usb_hcd_map_urb_for_dma(): -EAGAIN).
 #include "devices.hpp"
 
@@ -14,6 +15,7 @@ device_model device_usb_storage() {
     m.full = on_full::fail;
     m.max_segments = 1; // URBs of usbmon have one buffer
     m.max_request_bytes = 0;
+    m.coherent_bytes = 31; // commands (31 bytes) and their status (13): buffers of usb-storage
     m.queues = 1;
     m.depth = 64;
     m.read_ns = 125000;

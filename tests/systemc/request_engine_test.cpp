@@ -229,6 +229,19 @@ TEST(requests, devices_that_do_not_wait_fail_or_drop) {
     }
 }
 
+TEST(requests, usb_commands_are_not_mapped) {
+    request_stream s("xhci-storage");
+    uint64_t time = 0;
+    for (uint64_t bytes : {31u, 65536u, 13u}) {
+        s.issue(time, 0, bytes, 0, BOUNCE_FROM_DEVICE);
+        s.complete(time += 1000, 0);
+    }
+    request_outcome seen = run_requests(s);
+    ASSERT_EQ(seen.maps.size(), 1u);
+    EXPECT_EQ(seen.maps[0].size, 65536u);
+    EXPECT_EQ(seen.requests.completed, 3u);
+}
+
 TEST(requests, a_ring_keeps_its_buffers_mapped) {
     request_stream s("e1000", 1024);
     s.model.dma_bits = 64;

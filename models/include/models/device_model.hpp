@@ -35,6 +35,7 @@ enum class on_full : uint8_t {
     X(header_bytes, 0, "bytes", "command header, mapped to the device with each request") \
     X(status_bytes, 0, "bytes", "status, mapped from the device with each request") \
     X(descriptor_bytes, 0, "bytes", "descriptor of a mapping, in a table that is mapped too") \
+    X(coherent_bytes, 0, "bytes", "requests of at most as many lie in coherent memory and are not mapped") \
     X(ring_entries, 0, "buffers", "receive buffers that are kept mapped; 0: no ring") \
     X(ring_bytes, 0, "bytes", "one of them") \
     X(first_tries, 1, "attempts", "map attempts before a request is put back in its queue") \

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// From events to arrivals, where buffers lie, and the pages of the request platform.
+#include "physical_memory.hpp"
+#include "request_source.hpp"
+#include "requests.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <set>
+
+using namespace bouncesim::models;
+
+namespace {
+
+std::vector<arrival> arrivals(const request_stream &of, bool hidden) {
+    std::size_t at = 0;
+    event_source events = [&]() -> event_batch {
+        std::size_t count = std::min<std::size_t>(7, of.events.size() - at);
+        at += count;
+        return {of.events.data() + at - count, count, of.devices.data()};
+    };
+    request_source source(events, [&](uint16_t) { return hidden; });
+    std::vector<arrival> all;
+    for (arrival next; source.next(next);)
+        all.push_back(next);
+    return all;
+}
+
+TEST(request_source, pairs_and_orders) {
+    request_stream s;
+    s.issue(100, 0, 4096);
+    s.issue(200, 1, 8192, 2);
+    s.complete(700, 1, 3);
+    s.issue(900, 1, 512);
+    s.complete(1000, 0, 1);
+    std::vector<arrival> got = arrivals(s, false);
+    ASSERT_EQ(got.size(), 3u);
+    EXPECT_EQ(got[0].service_ns, 900u);
+    EXPECT_EQ(got[0].done_cpu, 1u);
+    EXPECT_EQ(got[1].service_ns, 500u);
+    EXPECT_EQ(got[1].cpu, 2u);
+    EXPECT_EQ(got[1].done_cpu, 3u);
+    EXPECT_EQ(got[2].service_ns, arrival::unknown);
+    EXPECT_EQ(got[2].completions, 1u);
+    EXPECT_EQ(got[2].since_ns, 200u);
+}
+
+TEST(request_source, a_request_issued_again_is_one) {
+    request_stream s;
+    bounce_event first = s.issue(100, 0, 4096);
+    s.complete(300, 0).flags = BOUNCE_EVENT_IMPLIED;
+    s.issue(300, 5, 4096).offset = first.offset;
+    s.complete(1000, 5);
+    std::vector<arrival> got = arrivals(s, false);
+    ASSERT_EQ(got.size(), 1u);
+    EXPECT_EQ(got[0].time_ns, 100u);
+    EXPECT_EQ(got[0].service_ns, 700u);
+    // Another request at the same time is another one.
+    s.events[2].offset++;
+    EXPECT_EQ(arrivals(s, false).size(), 2u);
+}
+
+TEST(request_source, what_a_worker_issues_came_with_its_batch) {
+    request_stream s;
+    s.issue(1000000, 0, 4096, 1);
+    s.issue(1100000, 1, 4096, 1);
+    s.issue(1150000, 2, 4096, 0); // of another CPU
+    s.complete(2000000, 0, 1);
+    s.issue(2100000, 0, 131072, 1).flags = BOUNCE_EVENT_BY_WORKER;
+    for (uint32_t h = 0; h < 3; h++)
+        s.complete(3000000 + h, h, 1);
+    std::vector<arrival> got = arrivals(s, true);
+    ASSERT_EQ(got.size(), 4u);
+    EXPECT_EQ(got[2].size, 131072u); // after the one that came at the same time
+    EXPECT_EQ(got[2].time_ns, 1100000u);
+    EXPECT_EQ(got[2].completions, 0u);
+    EXPECT_EQ(got[2].service_ns, 900000u);
+    // A driver whose tries are logged tells the arrival itself.
+    EXPECT_EQ(arrivals(s, false)[3].time_ns, 2100000u);
+}
+
+TEST(request_source, memory_is_bounded_when_nothing_completes) {
+    request_stream s;
+    for (uint32_t i = 0; i < 3 * request_source::window; i++)
+        s.issue(i, i, 512);
+    EXPECT_EQ(arrivals(s, false).size(), 3 * request_source::window);
+}
+
+TEST(physical_memory, buffers_do_not_overlap_and_are_used_again) {
+    physical_memory memory({uint64_t{8} << 30, uint64_t{2} << 30, 30, 5});
+    std::set<std::pair<uint64_t, uint64_t>> taken;
+    std::vector<uint32_t> buffers;
+    uint64_t high = 0, scattered = 0;
+    for (uint32_t i = 0; i < 3000; i++) {
+        uint64_t bytes = 131072;
+        buffers.push_back(memory.take(bytes, false));
+        uint64_t sum = 0;
+        for (uint32_t k = 0; k < memory.run_count(buffers.back()); k++) {
+            physical_memory::run run = memory.runs(buffers.back())[k];
+            sum += run.bytes;
+            taken.insert({run.address, run.address + run.bytes});
+            EXPECT_EQ(run.address % 4096, 0u);
+            EXPECT_LT(run.address + run.bytes, (uint64_t{10} << 30) + 1);
+        }
+        EXPECT_EQ(sum, bytes);
+        high += memory.runs(buffers.back())->address >> 32 != 0;
+        scattered += memory.run_count(buffers.back()) > 1;
+    }
+    uint64_t end = 0;
+    for (const auto &[from, to] : taken) {
+        EXPECT_GE(from, end);
+        end = to;
+    }
+    EXPECT_NEAR(static_cast<double>(high), 3000 * 0.75, 150);
+    EXPECT_NEAR(static_cast<double>(scattered), 3000 * 0.3, 150);
+    uint32_t last = buffers.back();
+    memory.give_back(last);
+    EXPECT_EQ(memory.take(131072, false), last);
+    EXPECT_EQ(memory.run_count(memory.take(1 << 20, true)), 1u);
+}
+
+TEST(pages, name_every_device_key_and_every_measure_of_requests) {
+    auto page = [](const char *name) {
+        std::ifstream file(std::string(BOUNCESIM_MODEL_PAGES "/") + name);
+        return std::string{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    };
+    const std::string devices = page("devices.md"), timing = page("timing.md");
+    for (std::size_t i = 0; const device_key *key = device_key_at(i); i++) {
+        std::string row =
+            std::string("| `") + key->name + "` | " + key->unit + " | " + key->meaning + " |";
+        EXPECT_NE(devices.find(row), std::string::npos) << row;
+    }
+    for (std::size_t i = 0; const device_model *model = device_model_at(i); i++) {
+        EXPECT_NE(devices.find(std::string("| ") + model->name + " |"), std::string::npos)
+            << model->name;
+        EXPECT_EQ(find_device_model(model->name), model);
+    }
+#define BOUNCESIM_CHECK(type, name, unit, meaning)                                                 \
+    EXPECT_NE(timing.find("| `" #name "` | " unit " | " meaning " |"), std::string::npos) << #name;
+    BOUNCESIM_REQUEST_STATS(BOUNCESIM_CHECK)
+#undef BOUNCESIM_CHECK
+}
+
+} // namespace
