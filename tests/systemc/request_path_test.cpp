@@ -69,7 +69,7 @@ TEST(request_path, a_planted_fault_is_found) {
     EXPECT_GE(run_requests(s).path.check.mismatches, 1u);
     s.config.path.fault = planted_fault::wrong_offset;
     uint64_t found = 0; // not where the device then overwrites all of it
-    for (s.config.path.fault_nth = 100; s.config.path.fault_nth < 106; s.config.path.fault_nth++)
+    for (s.config.path.fault_nth = 100; s.config.path.fault_nth < 140; s.config.path.fault_nth++)
         found += run_requests(s).path.check.mismatches;
     EXPECT_GE(found, 1u);
 }
