@@ -14,7 +14,7 @@
 
 namespace bouncesim::models {
 
-class iommu_dma : public iommu_timer {
+class iommu_dma final : public iommu_timer {
   public:
     // Both outlive this.
     iommu_dma(iommu &hardware, const iommu_config &config);
