@@ -2,6 +2,7 @@
 #include "request_source.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace bouncesim::models {
 
@@ -78,20 +79,39 @@ void request_source::issue(const bounce_event &event) {
 
     uint64_t number = first_ + queue_.size();
     bool worker = event.flags & BOUNCE_EVENT_BY_WORKER && hides_tries_(event.device);
-    bool early = worker && past.has_before && past.before.device == event.device &&
-                 event.time_ns - past.before.time_ns < horizon_ns;
-    if (early) {
-        made.time_ns = past.before.time_ns;
-        made.completions = past.before.completions;
-        made.since_ns = past.before.since_ns;
-        early_.emplace_back(made.time_ns, number);
-        std::push_heap(early_.begin(), early_.end(), std::greater<>());
-    } else if (!worker) {
-        past.issued = made;
-        past.has_issued = true;
-    }
+    bool early = worker && past.held_issued && past.held[0].device == event.device &&
+                 event.time_ns - past.held[0].time_ns < horizon_ns && past.early.size() < 64 &&
+                 early_.size() < 1024;
+    if (!worker)
+        past.batch[past.issued++ % batch_end] = made;
     queue_.push_back({made, event.time_ns, true, early, false});
     at(by_handle_, event.handle) = number + 1;
+    if (!early)
+        return;
+    past.early.push_back(number);
+    early_.emplace_back(0, number);
+    place_early(past);
+}
+
+// The last of them with the last request of the batch, the one before it with the request before
+// that, and so on: what finds no room stands at the end, where the pool is fullest.
+void request_source::place_early(cpu_past &past) {
+    std::size_t count = past.early.size();
+    for (std::size_t i = 0; i < count; i++) {
+        pending *moved = numbered(past.early[i]);
+        if (!moved || moved->given)
+            continue;
+        auto back = static_cast<uint32_t>(
+            std::min<std::size_t>({count - 1 - i, batch_end - 1, past.held_issued - 1}));
+        const arrival &with = past.held[(past.held_issued - 1 - back) % batch_end];
+        moved->request.time_ns = with.time_ns;
+        moved->request.completions = with.completions;
+        moved->request.since_ns = with.since_ns;
+        for (auto &[time_ns, number] : early_)
+            if (number == past.early[i])
+                time_ns = with.time_ns;
+    }
+    std::make_heap(early_.begin(), early_.end(), std::greater<>());
 }
 
 void request_source::complete(const bounce_event &event) {
@@ -108,8 +128,12 @@ void request_source::complete(const bounce_event &event) {
         cpu_past &past = at(past_, event.cpu);
         done.completions++;
         done.completed_ns = event.time_ns;
-        past.before = past.issued;
-        past.has_before = past.has_issued;
+        if (past.issued) {
+            std::copy(std::begin(past.batch), std::end(past.batch), past.held);
+            past.held_issued = past.issued;
+            past.issued = 0;
+            past.early.clear();
+        }
     }
     if (!ended)
         return;

@@ -4,8 +4,8 @@
 //
 // A driver that finds no room leaves traces: a request that is issued again while it is live
 // (virtio-blk; the first time counts as its arrival), or one that a worker of the block layer
-// issues (NVMe, whose first tries are not logged; it arrived with what its CPU issued before the
-// last completion there).
+// issues (NVMe, whose first tries are not logged; it arrived with the last that its CPU issued
+// before the last completion there, and several such with the last few).
 //
 // Memory: requests are held until their completion was read and `horizon_ns` has passed, at most
 // `window` of them. Cost: constant for each request, but for those that arrived earlier.
@@ -65,10 +65,13 @@ class request_source {
         bool early;         // in early_
         bool given;
     };
+    static constexpr uint32_t batch_end = 4;
     struct cpu_past {
-        arrival issued = {}; // the last one by somebody else than a worker
-        arrival before = {}; // the last one before the last completion
-        bool has_issued = false, has_before = false;
+        arrival batch[batch_end] = {}; // the last ones since a completion, by others than workers
+        uint32_t issued = 0;           // in all since then
+        arrival held[batch_end] = {};  // the same at the last completion
+        uint32_t held_issued = 0;
+        std::vector<uint64_t> early; // numbers of what arrived with those
     };
 
     bool read();
@@ -76,6 +79,7 @@ class request_source {
     void issue(const bounce_event &event);
     void complete(const bounce_event &event);
     bool issue_again(const bounce_event &event);
+    void place_early(cpu_past &past);
     bool ready(const pending &oldest) const;
     pending *numbered(uint64_t number);
     void give(pending &chosen, arrival &out);

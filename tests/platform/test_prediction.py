@@ -89,8 +89,9 @@ def test_full_events_where_requests_are_tried_again(name, seed):
     assert full / 1.5 <= events["full"] <= full * 1.5
 
 
-def test_cause_of_full_events():
-    assert dominating(predicted("vblk1024")["events"]) == dominating(recorded("vblk1024")["events"])
+@pytest.mark.parametrize("name", ["vblk1024", "nvme1024"])
+def test_cause_of_full_events(name):
+    assert dominating(predicted(name)["events"]) == dominating(recorded(name)["events"])
 
 
 @pytest.mark.parametrize("name, other", [("vblk4096", "vblk1024"), ("nvmedyn512", "nvme1024")])

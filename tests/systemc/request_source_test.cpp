@@ -81,6 +81,23 @@ TEST(request_source, what_a_worker_issues_came_with_its_batch) {
     EXPECT_EQ(arrivals(s, false)[3].time_ns, 2100000u);
 }
 
+TEST(request_source, several_of_a_batch_came_with_its_last_ones) {
+    request_stream s;
+    for (uint32_t h = 0; h < 6; h++)
+        s.issue(1000000 + h * 1000, h, 4096);
+    s.complete(2000000, 0);
+    s.issue(2100000, 6, 8192).flags = BOUNCE_EVENT_BY_WORKER;
+    s.issue(2200000, 7, 16384).flags = BOUNCE_EVENT_BY_WORKER;
+    for (uint32_t h = 1; h < 8; h++)
+        s.complete(3000000, h);
+    std::vector<arrival> got = arrivals(s, true);
+    ASSERT_EQ(got.size(), 8u);
+    EXPECT_EQ(got[5].size, 8192u);
+    EXPECT_EQ(got[5].time_ns, 1004000u);
+    EXPECT_EQ(got[7].size, 16384u);
+    EXPECT_EQ(got[7].time_ns, 1005000u);
+}
+
 TEST(request_source, memory_is_bounded_when_nothing_completes) {
     request_stream s;
     for (uint32_t i = 0; i < 3 * request_source::window; i++)
