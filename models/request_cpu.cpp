@@ -253,7 +253,7 @@ uint64_t request_cpu::mapped_all(uint64_t time_ps) {
     context_.started++;
     context_.counts.inflight_hiwater =
         std::max<uint64_t>(context_.counts.inflight_hiwater, context_.started);
-    context_.progress_ps = time_ps;
+    context_.progress_ps = std::max(context_.progress_ps, time_ps);
     uint32_t device = r.device, number = queue_number(r);
     ring(dma_request::doorbell, index_, time_ps);
     if (from_queue_)
@@ -275,7 +275,8 @@ void request_cpu::no_room(uint64_t time_ps) {
             queue.marked = true;
             ask_run(queue, r.device, number, time_ps);
         } else if (!queue.started) {
-            if (time_ps - context_.progress_ps > context_.config.watchdog_ns * ns)
+            uint64_t since_ps = std::max(context_.progress_ps, r.held_since_ps);
+            if (time_ps > since_ps + context_.config.watchdog_ns * ns)
                 throw engine_stalled("");
             defer(later::run_queue, r.device, number, time_ps + model.retry_ns * ns);
         }

@@ -69,8 +69,8 @@ class request_cpu : public sc_core::sc_module {
     void begin_tries(uint32_t index, bool from_queue, uint64_t time_ps);
     void begin_end(uint32_t index, uint64_t time_ps);
     void finish(uint32_t index, uint64_t time_ps);
-    void begin_run(uint32_t device, uint32_t queue, uint64_t time_ps);
-    void run_now(uint32_t device, uint32_t queue, uint64_t time_ps);
+    void begin_run(uint32_t device, uint32_t number, uint64_t time_ps);
+    void run_now(uint32_t device, uint32_t number, uint64_t time_ps);
     void ask_run(hardware_queue &queue, uint32_t device, uint32_t number, uint64_t time_ps);
     void begin_refill(uint32_t device, uint64_t time_ps);
     uint64_t map_piece(uint64_t time_ps);

@@ -59,7 +59,7 @@ class request_devices : public sc_core::sc_module {
     void receive(uint32_t index, uint64_t time_ps);
     uint64_t move(uint32_t index, uint64_t time_ps);
     uint64_t transfer(uint32_t index, uint32_t device, bool read, uint64_t start_ps);
-    uint64_t serve(uint32_t device, uint64_t bytes, bool read, uint64_t time_ps);
+    uint64_t serve(uint32_t device, uint64_t bytes, bool write, uint64_t time_ps);
     void done_at(uint32_t index, uint64_t time_ps);
     void on_due();
     device_state &state(uint32_t device);
