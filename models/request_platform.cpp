@@ -86,6 +86,8 @@ std::string request_platform::standstill() const {
             text += "; the oldest: " + std::to_string(oldest.size) + " bytes in " +
                     std::to_string(oldest.pieces) + " pieces since " +
                     std::to_string(oldest.held_since_ps / 1000000) + " us";
+            if (pool.swiotlb_used <= config_.held_slots)
+                text += "; nothing else is mapped: it needs a larger pool";
         }
     }
     return text;

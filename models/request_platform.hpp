@@ -31,7 +31,7 @@ class request_platform : public sc_core::sc_module {
                      const bounce_replay_hooks *hooks);
 
     // Runs SystemC until all requests have come and ended.
-    void run(const event_source &source);
+    void run(const event_source &events);
 
     const bounce_replay *replay() const {
         return service_.replay();

@@ -294,6 +294,7 @@ TEST(requests, the_watchdog_says_what_waits) {
         EXPECT_NE(text.find("120 of 128 slots"), std::string::npos) << text;
         EXPECT_NE(text.find("1 wait for room"), std::string::npos) << text;
         EXPECT_NE(text.find("131072 bytes"), std::string::npos) << text;
+        EXPECT_NE(text.find("needs a larger pool"), std::string::npos) << text;
     }
 }
 
