@@ -84,6 +84,8 @@ run_result run_once(const simulation_options &options, const engine_options &eng
         json::object object{{"schema", "bouncesim-run/1"}, {"version", BOUNCESIM_VERSION}};
         object["trace"] = trace_json(session);
         object["order"] = order_json(session);
+        if (session.config().recorded.grew)
+            object["growth"] = growth_json(session);
         object["config"] = config_json(session.config(), session.devices(), engine.name.c_str());
         for (auto &item : stats_json(result.stats))
             object[item.key()] = std::move(item.value());

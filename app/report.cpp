@@ -139,6 +139,30 @@ json::object trace_json(const trace_session &session) {
     return trace;
 }
 
+namespace {
+
+json::array unexplained_json(const trace_session &session) {
+    const bounce_order_unexplained *reports = nullptr;
+    std::size_t count = bounce_order_get_unexplained(session.order(), &reports);
+    json::array out;
+    for (std::size_t i = 0; i < count; i++) {
+        const bounce_order_unexplained &r = reports[i];
+        auto address = [](std::uint64_t addr) {
+            return addr ? json::value(hex(addr)) : json::value("full");
+        };
+        out.emplace_back(json::object{{"map", r.id},
+                                      {"record", r.record},
+                                      {"time_ns", r.time_ns},
+                                      {"device", session.devices()[r.device].name},
+                                      {"cpu", r.cpu},
+                                      {"recorded", r.told ? address(r.recorded) : "ok"},
+                                      {"expected", address(r.expected)}});
+    }
+    return out;
+}
+
+} // namespace
+
 json::object order_json(trace_session &session) {
     const bounce_order_stats *s = session.order_stats();
     if (!s)
@@ -151,8 +175,26 @@ json::object order_json(trace_session &session) {
                         {"moved_most", s->moved_most},
                         {"early_frees", s->early_frees},
                         {"conflicts", s->conflicts},
+                        {"transients", s->transients},
+                        {"unknown_cursors", s->cursors},
+                        {"found_out", s->found_out},
                         {"first_unexplained_id",
-                         s->unexplained ? json::value(s->first_unexplained_id) : json::value()}};
+                         s->unexplained ? json::value(s->first_unexplained_id) : json::value()},
+                        {"unexplained_maps", unexplained_json(session)}};
+}
+
+json::array growth_json(const trace_session &session) {
+    bounce_order_grown g = {};
+    json::array out;
+    for (std::size_t i = 0; session.order() && bounce_order_get_grown(session.order(), i, &g); i++)
+        out.emplace_back(json::object{{"before_map", g.before_id},
+                                      {"before_record", g.before_record},
+                                      {"time_ns", g.time_ns},
+                                      {"start", hex(g.start)},
+                                      {"nslabs", g.nslabs},
+                                      {"nareas", g.nareas},
+                                      {"under", g.newer}});
+    return out;
 }
 
 json::object config_json(const resolved_config &config, const std::vector<bounce_device> &devices,

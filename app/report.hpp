@@ -20,6 +20,8 @@ json::object stats_json(const bounce_stats &stats);
 json::object trace_json(const trace_session &session);
 // How the order of events was found; empty when it is the recorded one.
 json::object order_json(trace_session &session);
+// The pools that the recorded kernel added, in the order in which they came.
+json::array growth_json(const trace_session &session);
 json::object config_json(const resolved_config &config, const std::vector<bounce_device> &devices,
                          const char *engine);
 

@@ -183,7 +183,7 @@ std::uint64_t trace_session::start_for(std::uint64_t nslabs) const {
 
 // Buffers that were mapped before the recording began, as their unmaps tell, stand in front.
 void trace_session::add_held() {
-    std::vector<bounce_event> held(BOUNCE_HELD_MAX);
+    std::vector<bounce_event> held(BOUNCE_HELD_TOLD);
     held.resize(bounce_infer_held(evidence_.get(), window_.data(), window_.size(), held.data()));
     window_.insert(window_.begin(), held.begin(), held.end());
 }
@@ -231,7 +231,8 @@ void trace_session::resolve() {
     if (options_.force)
         force = *options_.force || boot.force;
     force = force || machine.guest != BOUNCE_GUEST_NONE;
-    replay.pool.kernel = options_.kernel;
+    bool grows = recorded.grew && !options_.kernel_told;
+    replay.pool.kernel = grows ? bounce_kernel_find("linux-6.12-dynamic") : options_.kernel;
     replay.pool.nslabs = config_.no_pool ? 0 : nslabs;
     replay.pool.nareas = nareas;
     replay.pool.cpus = recorded.cpus;
@@ -251,10 +252,13 @@ void trace_session::resolve() {
     config_.replay.as_recorded = config_.as_recorded =
         !config_.requests && nslabs == recorded.nslabs && nareas == recorded.nareas &&
         replay.pool.start == recorded.start && !config_.no_pool &&
-        !bounce_kernel_is_proposed(options_.kernel) && !options_.pool.any();
+        !bounce_kernel_is_proposed(options_.kernel) && !options_.pool.any() &&
+        (!recorded.grew || bounce_kernel_grows(replay.pool.kernel));
+    config_.replay.recorded_growth =
+        config_.as_recorded && recorded.grew && !options_.recorded_order;
     apply_pool_options(options_.pool, replay.pool);
     replay.throttle = throttle_.get();
-    describe_inference(recorded.tried && recorded.explained * 2 >= recorded.tried);
+    describe_inference(tells_order());
 }
 
 void trace_session::describe_inference(bool explained) {
@@ -282,9 +286,7 @@ void trace_session::describe_inference(bool explained) {
                 with_commas(recorded.explained) + " of the first " + with_commas(recorded.tried) +
                 " outcomes");
         else if (recorded.grew)
-            say("recorded pool: " + pool +
-                " to begin with: addresses lie elsewhere too, so it "
-                "grew (--kernel linux-6.12-dynamic replays that)");
+            describe_growth(pool);
         else if (explained)
             say("recorded pool: " + pool + ": explains " + with_commas(recorded.explained) +
                 " of the first " + with_commas(recorded.tried) + " addresses" +
@@ -307,22 +309,37 @@ void trace_session::describe_inference(bool explained) {
     describe_force();
 }
 
+void trace_session::describe_growth(const std::string &pool) {
+    const bounce_kernel *kernel = config_.replay.pool.kernel;
+    std::string how = config_.replay.recorded_growth ? "replayed as it grew"
+                      : bounce_kernel_grows(kernel)  ? "replayed with a worker of our own"
+                                                     : "replayed without growth, as told";
+    config_.inferred.push_back("recorded pool: " + pool +
+                               " to begin with, and it grew: addresses lie elsewhere too; " + how);
+}
+
 // The recorded machine's allocator must explain the first addresses before it can tell an order.
+bool trace_session::tells_order() const {
+    const bounce_inference &recorded = config_.recorded;
+    return recorded.tried && (recorded.explained + recorded.transients) * 2 >= recorded.tried;
+}
+
 void trace_session::start_order() {
     const bounce_inference &recorded = config_.recorded;
     bounce_order *made = nullptr;
     bounce_error error = {};
-    if (options_.recorded_order || bounce_trace_recorded(trace_)->has_header ||
-        recorded.explained * 2 < recorded.tried || !recorded.tried)
+    if (options_.recorded_order || bounce_trace_recorded(trace_)->has_header || !tells_order())
         return;
-    bounce_swiotlb_config pool = config_.replay.pool;
-    pool.kernel = bounce_kernel_find("linux-6.12"); // no older one records addresses
+    bounce_order_config wanted = {config_.replay.pool, false, recorded.in_use};
+    bounce_swiotlb_config &pool = wanted.pool;
+    // No older one records addresses.
+    pool.kernel = bounce_kernel_find(recorded.grew ? "linux-6.12-dynamic" : "linux-6.12");
     pool.nslabs = recorded.nslabs;
     pool.nareas = recorded.nareas;
     pool.start = recorded.start;
     pool.slot_size = pool.segment_slots = 0;
     pool.device_nslabs = 0;
-    if (bounce_order_create(&pool, &made, &error))
+    if (bounce_order_create(&wanted, &made, &error))
         throw run_error(error.text);
     order_.reset(made);
 }

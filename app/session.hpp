@@ -105,6 +105,9 @@ class trace_session {
     double progress() const; // 0..1, negative when unknown
     // What the order reconstruction found so far; NULL when it does not run.
     const bounce_order_stats *order_stats();
+    const bounce_order *order() const {
+        return order_.get();
+    }
 
     static constexpr std::size_t window_events = 1u << 15;
     static constexpr std::size_t batch_events = 1u << 12;
@@ -117,7 +120,9 @@ class trace_session {
     void read_window();
     void check_files() const;
     void check_only() const;
+    bool tells_order() const;
     void start_order();
+    void describe_growth(const std::string &pool);
     void add_held();
     void start_requests();
     batch next_mappings();

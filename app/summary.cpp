@@ -116,7 +116,7 @@ std::string throttle_text(const bounce_stats &s) {
 // Of the default pool, or of the pools of all devices.
 std::uint64_t pool_slots(const trace_session &session, const bounce_stats &s) {
     const bounce_swiotlb_config &pool = session.config().replay.pool;
-    return pool.device_nslabs ? s.swiotlb_nslabs : pool.nslabs;
+    return pool.device_nslabs || bounce_kernel_grows(pool.kernel) ? s.swiotlb_nslabs : pool.nslabs;
 }
 
 std::string verdict(const trace_session &session, const bounce_stats &s) {
@@ -134,6 +134,20 @@ std::string verdict(const trace_session &session, const bounce_stats &s) {
         return "Nothing bounced: every buffer was within reach of its device.";
     return "No full event: at most " + with_commas(s.swiotlb_used_hiwater) + " of " +
            with_commas(pool_slots(session, s)) + " slots were in use.";
+}
+
+// What the recorded pool did, whatever pool is simulated.
+void print_growth(std::ostream &out, const trace_session &session,
+                  const bounce_order_stats &order) {
+    bounce_order_grown g = {};
+    for (std::size_t i = 0; bounce_order_get_grown(session.order(), i, &g); i++)
+        row(out, "growth",
+            with_commas(g.nslabs) + " slots in " + std::to_string(g.nareas) + " areas at 0x" +
+                hex(g.start) + ", before map " + std::to_string(g.before_id) + " (record " +
+                with_commas(g.before_record) + ", " + time_text(g.time_ns) + ")" +
+                (g.newer ? ", searched after " + std::to_string(g.newer) + " newer" : ""));
+    if (order.transients)
+        row(out, "transient", with_commas(order.transients) + " maps had a pool of their own");
 }
 
 } // namespace
@@ -222,7 +236,8 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
                 (session.config().as_recorded ? "" : " (another pool than recorded)"));
     if (std::string counters = counters_text(session, s); !counters.empty())
         row(out, "counters", counters);
-    if (const bounce_order_stats *order = session.order_stats())
+    if (const bounce_order_stats *order = session.order_stats()) {
+        print_growth(out, session, *order);
         row(out, "order",
             order->unexplained
                 ? with_commas(order->unexplained) + " of " + with_commas(order->maps) +
@@ -231,6 +246,7 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
                 : "found one that explains every recorded outcome" +
                       (order->moved ? "; " + with_commas(order->moved) + " events moved"
                                     : std::string(": the recorded one")));
+    }
     if (std::string lost = losses(session); !lost.empty())
         row(out, "left out", lost);
     if (std::string lost = recorder_losses_text(session); !lost.empty())

@@ -245,6 +245,8 @@ void bounce_service::b_transport(int, tlm::tlm_generic_payload &payload, sc_core
             break;
         case BOUNCE_EVENT_WORKER:
         case BOUNCE_EVENT_RESTART:
+        case BOUNCE_EVENT_GROW:
+        case BOUNCE_EVENT_LOST:
             run(*ext.op, time_ps);
             break;
         case BOUNCE_EVENT_ISSUE: // made into mappings before they come here

@@ -56,6 +56,8 @@ void mapping_check::after(const operation &op, const bounce_mapping &now) {
         data_.drop_all();
         break;
     case BOUNCE_EVENT_WORKER:
+    case BOUNCE_EVENT_LOST:
+    case BOUNCE_EVENT_GROW:
     case BOUNCE_EVENT_ISSUE:
     case BOUNCE_EVENT_COMPLETE:
         break;

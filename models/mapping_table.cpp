@@ -35,7 +35,8 @@ void mapping_table::bind(operation &op) {
     op.trace_handle = event.handle;
     op.trace_list = event.list;
     op.group = none;
-    if (event.kind == BOUNCE_EVENT_WORKER || event.kind == BOUNCE_EVENT_RESTART) {
+    if (event.kind == BOUNCE_EVENT_WORKER || event.kind == BOUNCE_EVENT_RESTART ||
+        event.kind == BOUNCE_EVENT_GROW || event.kind == BOUNCE_EVENT_LOST) {
         event.handle = 0;
         if (event.kind == BOUNCE_EVENT_RESTART)
             clear();

@@ -59,6 +59,25 @@ enum bounce_outcome bounce_dma_map(struct bounce_dma *dma, const struct bounce_m
     return BOUNCE_MAP_OK;
 }
 
+enum bounce_outcome bounce_dma_map_recorded(struct bounce_dma *dma,
+                                            const struct bounce_map_request *request,
+                                            enum bounce_dir dir, uint64_t transient_addr,
+                                            struct bounce_mapping *mapping,
+                                            struct bounce_map_result *result)
+{
+    bounce_swiotlb_map_recorded(dma->mem, request, transient_addr, result);
+    if (result->outcome != BOUNCE_MAP_OK)
+        return result->outcome;
+    count_copy(dma, true, request->size);
+    *mapping = (struct bounce_mapping){.dma_addr = result->tlb_addr,
+                                       .orig_addr = request->orig_addr,
+                                       .size = request->size,
+                                       .slots = result->slots,
+                                       .dir = (uint8_t)dir,
+                                       .state = BOUNCE_BOUNCED};
+    return BOUNCE_MAP_OK;
+}
+
 bool bounce_dma_place(struct bounce_dma *dma, const struct bounce_map_request *request,
                       enum bounce_dir dir, uint64_t tlb_addr, bool move_cursor,
                       struct bounce_mapping *mapping, struct bounce_map_result *result)

@@ -137,7 +137,7 @@ size_t bounce_infer_held(const struct bounce_evidence *evidence, struct bounce_e
 {
     size_t found = 0;
 
-    for (size_t i = 0; i < count && found < BOUNCE_HELD_MAX; i++) {
+    for (size_t i = 0; i < count && found < BOUNCE_HELD_TOLD; i++) {
         struct bounce_event *unmap = &events[i];
 
         if (!(unmap->flags & BOUNCE_EVENT_UNMATCHED) || unmap->tlb_addr < evidence->low ||
@@ -188,11 +188,10 @@ static uint64_t start_by_cpu(const struct bounce_evidence *evidence, size_t cpu,
 }
 
 /* How many of the events' addresses the configuration reproduces. */
-static enum bounce_status explained(const struct bounce_inference *guess,
+static enum bounce_status explained(struct bounce_inference *guess,
                                     const struct bounce_infer_given *given,
                                     const struct bounce_device *devices,
-                                    const struct bounce_event *events, size_t count,
-                                    struct bounce_stats *stats)
+                                    const struct bounce_event *events, size_t count)
 {
     struct bounce_replay_config config = {
         .pool = {.kernel = given->kernel,
@@ -202,34 +201,39 @@ static enum bounce_status explained(const struct bounce_inference *guess,
                  .start = guess->start},
     };
     struct bounce_replay *replay;
+    struct bounce_stats stats;
     enum bounce_status status = bounce_replay_create(&config, NULL, &replay, NULL);
 
     if (status)
         return status;
     status = bounce_replay_run(replay, devices, events, count);
-    bounce_replay_stats(replay, stats);
+    bounce_replay_stats(replay, &stats);
     bounce_replay_destroy(replay);
+    guess->tried = stats.recorded_maps_compared;
+    guess->explained = stats.recorded_addresses_equal;
     return status;
 }
 
 #define ORDER_BATCH 512u
 
-/* The same for a pool that was in use when the recording began: cursors and some holders are not
- * known then, so what counts is how much an order explains that follows the recording. */
-static enum bounce_status explained_in_use(struct bounce_inference *guess,
-                                           const struct bounce_device *devices,
-                                           const struct bounce_event *events, size_t count)
+/* How much an order explains that follows the recording: of a pool that was in use when it began
+ * (cursors and some holders are not known then), or of one that grew. */
+static enum bounce_status explained_in_order(const struct bounce_inference *guess,
+                                             const struct bounce_device *devices,
+                                             const struct bounce_event *events, size_t count,
+                                             struct bounce_order_stats *stats)
 {
-    struct bounce_swiotlb_config config = {
-        .kernel = bounce_kernel_find("linux-6.12"),
-        .nslabs = guess->nslabs,
-        .nareas = guess->nareas,
-        .cpus = guess->cpus,
-        .start = guess->start,
+    struct bounce_order_config config = {
+        .pool = {.kernel = bounce_kernel_find(guess->grew ? "linux-6.12-dynamic" : "linux-6.12"),
+                 .nslabs = guess->nslabs,
+                 .nareas = guess->nareas,
+                 .cpus = guess->cpus,
+                 .start = guess->start},
+        .quick = true,
+        .in_use = !guess->grew,
     };
     struct bounce_event *out = malloc(ORDER_BATCH * sizeof(*out));
     struct bounce_order *order = NULL;
-    struct bounce_order_stats stats;
     enum bounce_status status = out ? bounce_order_create(&config, &order, NULL) : BOUNCE_NO_MEMORY;
     size_t pushed = 0;
 
@@ -238,13 +242,24 @@ static enum bounce_status explained_in_use(struct bounce_inference *guess,
         if (!bounce_order_pop(order, out, ORDER_BATCH, pushed == count) && pushed == count)
             break;
     }
-    if (!status) {
-        bounce_order_get_stats(order, &stats);
-        guess->tried = stats.maps;
-        guess->explained = stats.explained;
-    }
+    if (!status)
+        bounce_order_get_stats(order, stats);
     bounce_order_destroy(order);
     free(out);
+    return status;
+}
+
+/* A transient pool explains nearly any address, so those count for nothing. */
+static enum bounce_status explained_growing(struct bounce_inference *guess,
+                                            const struct bounce_device *devices,
+                                            const struct bounce_event *events, size_t count)
+{
+    struct bounce_order_stats stats = {0};
+    enum bounce_status status = explained_in_order(guess, devices, events, count, &stats);
+
+    guess->tried = stats.maps;
+    guess->explained = stats.explained - stats.transients;
+    guess->transients = stats.transients;
     return status;
 }
 
@@ -261,17 +276,20 @@ try_size_in_use(const struct bounce_evidence *evidence, const struct bounce_infe
     uint64_t starts[2] = {evidence->low & ~PAGE_MASK_4K, end > bytes ? end - bytes : 0};
 
     for (size_t i = 0; i < 2; i++) {
+        struct bounce_order_stats stats;
         enum bounce_status status;
 
         guess.start = given->start ? given->start : starts[i];
         if (!guess.start || guess.start > evidence->low || guess.start + bytes < evidence->high ||
             (i && (given->start || starts[1] == starts[0])))
             continue;
-        status = explained_in_use(&guess, devices, events, count);
+        status = explained_in_order(&guess, devices, events, count, &stats);
         if (status == BOUNCE_INVALID)
             continue;
         if (status)
             return status;
+        guess.tried = stats.maps;
+        guess.explained = stats.explained;
         if (guess.explained > out->explained) {
             bool inferred = out->size_inferred;
 
@@ -296,7 +314,6 @@ static enum bounce_status try_size(const struct bounce_evidence *evidence,
     size_t ntried = 0;
 
     for (size_t cpu = 0; cpu < evidence->ncpus && ntried < 4; cpu++) {
-        struct bounce_stats stats;
         enum bounce_status status;
         bool seen = false;
 
@@ -308,13 +325,12 @@ static enum bounce_status try_size(const struct bounce_evidence *evidence,
         if (!guess.start || seen)
             continue;
         tried[ntried++] = guess.start;
-        status = explained(&guess, given, devices, events, count, &stats);
+        status = guess.grew ? explained_growing(&guess, devices, events, count)
+                            : explained(&guess, given, devices, events, count);
         if (status == BOUNCE_INVALID)
             continue;
         if (status)
             return status;
-        guess.tried = stats.recorded_maps_compared;
-        guess.explained = stats.recorded_addresses_equal;
         if (guess.explained == out->explained && out->start)
             out->size_is_lower_bound = true;
         if (guess.explained > out->explained || !out->start) {

@@ -570,6 +570,8 @@ enum bounce_status bounce_profile_add(struct bounce_profile *p, const struct bou
             status = end_all(p);
             break;
         case BOUNCE_EVENT_WORKER:
+        case BOUNCE_EVENT_LOST:
+        case BOUNCE_EVENT_GROW:
             break;
         }
     }

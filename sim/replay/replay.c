@@ -29,6 +29,7 @@ struct bounce_replay {
     uint32_t conversion_page_ns;
     uint64_t worker_due_ns; /* NEVER unless it is queued */
     bool as_recorded;
+    bool recorded_growth; /* pools come by events, transient ones lie where they were recorded */
     uint32_t segment_slots;
     struct throttle *throttle; /* NULL: every event happens when it comes */
     struct bounce_stats stats; /* what the allocator does not count itself */
@@ -52,7 +53,8 @@ enum bounce_status bounce_replay_create(const struct bounce_replay_config *confi
     replay->dma.force = config->force;
     replay->dma.allocator_calls = config->allocator_calls;
     replay->as_recorded = config->as_recorded;
-    replay->times_worker = !config->allocator_calls;
+    replay->recorded_growth = config->as_recorded && config->recorded_growth;
+    replay->times_worker = !config->allocator_calls && !replay->recorded_growth;
     replay->worker_delay_ns = config->worker_delay_ns;
     replay->conversion_page_ns = config->conversion_page_ns;
     replay->worker_due_ns = NEVER;
@@ -300,6 +302,29 @@ bool replay_bounces(const struct bounce_replay *replay, const struct bounce_devi
            bounce_dma_must_bounce(&replay->dma, device, event->orig_addr, event->size);
 }
 
+/* What a recorded pool answered for reasons that the replay does not share: slots that no order
+ * explains, pages that its page allocator had or not. False where it is an ordinary map. */
+static bool follow_recording(struct bounce_replay *replay, const struct bounce_event *event,
+                             const struct bounce_map_request *request, struct entry *entry,
+                             struct bounce_map_result *result)
+{
+    enum bounce_dir dir = (enum bounce_dir)event->dir;
+    bool placed = event->flags & BOUNCE_EVENT_PLACED;
+    bool transient = event->flags & BOUNCE_EVENT_TRANSIENT;
+
+    if (event->flags & BOUNCE_EVENT_CURSOR)
+        bounce_swiotlb_aim(replay->dma.mem, request, event->tlb_addr);
+    if (placed && bounce_dma_place(&replay->dma, request, dir, event->tlb_addr, true,
+                                   &entry->mapping, result))
+        return true;
+    if (!replay->recorded_growth ||
+        (event->recorded != BOUNCE_RECORDED_ADDRESS && event->recorded != BOUNCE_RECORDED_FULL))
+        return false;
+    bounce_dma_map_recorded(&replay->dma, request, dir, transient ? event->tlb_addr : 0,
+                            &entry->mapping, result);
+    return true;
+}
+
 static void on_map(struct bounce_replay *replay, const struct bounce_device *devices,
                    const struct bounce_event *event)
 {
@@ -327,9 +352,7 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         bounce_dma_alloc(&replay->dma, &request, &entry->mapping, &result);
     } else {
         bounce = replay_bounces(replay, device, event);
-        if (!(event->flags & BOUNCE_EVENT_PLACED) || !replay->as_recorded ||
-            !bounce_dma_place(&replay->dma, &request, (enum bounce_dir)event->dir, event->tlb_addr,
-                              true, &entry->mapping, &result))
+        if (!replay->as_recorded || !follow_recording(replay, event, &request, entry, &result))
             bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, bounce,
                            &entry->mapping, &result);
     }
@@ -425,6 +448,14 @@ static enum bounce_status run(struct bounce_replay *replay, const struct bounce_
         case BOUNCE_EVENT_WORKER:
             bounce_swiotlb_run_worker(replay->dma.mem);
             break;
+        case BOUNCE_EVENT_GROW:
+            if (!replay->recorded_growth)
+                continue;
+            bounce_swiotlb_add_pool(replay->dma.mem, event->tlb_addr, event->size, event->segments,
+                                    (uint32_t)event->offset);
+            break;
+        case BOUNCE_EVENT_LOST:
+            continue;
         }
         if (replay->hooks.changed)
             replay->hooks.changed(replay->hooks.context, event, replay->dma.mem);

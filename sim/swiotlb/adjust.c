@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Setting the allocator's state by hand: for those who reconstruct what a recorded kernel did. */
 #include "growth.h"
+#include "linux_6_12.h"
 #include "map_slots.h"
 
 static struct pool *pool_at(struct bounce_swiotlb *mem, uint64_t addr)
@@ -69,14 +70,18 @@ bool bounce_swiotlb_place(struct bounce_swiotlb *mem, const struct bounce_map_re
     return true;
 }
 
-bool bounce_swiotlb_cursor_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr, uint32_t *cursor)
+bool bounce_swiotlb_area_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr,
+                            struct bounce_area_state *out)
 {
     /* Reads only; the pool is looked up in the same way for both. */
     const struct pool *pool = pool_at((struct bounce_swiotlb *)mem, tlb_addr);
+    uint32_t area;
 
     if (!pool)
         return false;
-    *cursor = pool->areas[pool_area_of(pool, pool_slot_of(pool, tlb_addr))].index;
+    area = pool_area_of(pool, pool_slot_of(pool, tlb_addr));
+    out->start = pool->start + (((uint64_t)area * pool->area_nslabs) << BOUNCE_SLOT_SHIFT);
+    out->cursor = pool->areas[area].index;
     return true;
 }
 
@@ -86,6 +91,80 @@ void bounce_swiotlb_set_cursor_at(struct bounce_swiotlb *mem, uint64_t tlb_addr,
 
     if (pool && cursor < pool->area_nslabs)
         pool->areas[pool_area_of(pool, pool_slot_of(pool, tlb_addr))].index = cursor;
+}
+
+void bounce_swiotlb_aim(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                        uint64_t tlb_addr)
+{
+    struct pool *pool = pool_at(mem, tlb_addr);
+    struct slot_request slots;
+    uint32_t slot;
+
+    if (!pool)
+        return;
+    mem->policy->describe(request, false, &slots);
+    slot = pool_slot_of(pool, tlb_addr);
+    if (slot < slots.pad_slots)
+        return;
+    slot -= slots.pad_slots;
+    pool->areas[pool_area_of(pool, slot)].index = slot % pool->area_nslabs;
+}
+
+/* ---- pools that come and go as they were recorded to ---- */
+
+enum bounce_status bounce_swiotlb_add_pool(struct bounce_swiotlb *mem, uint64_t start,
+                                           uint64_t nslabs, uint32_t nareas, uint32_t newer)
+{
+    struct pool *pool;
+    enum bounce_status status;
+
+    if (!mem->growth || !nslabs || nslabs > BOUNCE_MAX_GROWN_NSLABS || start % PAGE_SIZE_4K ||
+        start > UINT64_MAX / 2 || !is_power_of_2(nareas) || nslabs % nareas)
+        return BOUNCE_INVALID;
+    status = growth_add_pool(mem->growth, start, (uint32_t)nslabs, nareas, newer, &pool);
+    if (status)
+        return status;
+    mem->counts.nslabs += pool->nslabs;
+    mem->counts.pools++;
+    mem->counts.free_segments += pool->free_sets;
+    return BOUNCE_OK;
+}
+
+bool bounce_swiotlb_remove_pool(struct bounce_swiotlb *mem, uint64_t start)
+{
+    uint32_t nslabs, free_sets;
+
+    if (!mem->growth || !growth_remove_pool(mem->growth, start, &nslabs, &free_sets))
+        return false;
+    mem->counts.nslabs -= nslabs;
+    mem->counts.pools--;
+    mem->counts.free_segments -= free_sets;
+    return true;
+}
+
+void bounce_swiotlb_map_recorded(struct bounce_swiotlb *mem,
+                                 const struct bounce_map_request *request, uint64_t transient_addr,
+                                 struct bounce_map_result *result)
+{
+    struct slot_found found = {.slot = NO_SLOT};
+    struct slot_request slots;
+
+    mem->policy->describe(request, false, &slots);
+    if (mem->pool)
+        mem->policy->find(mem, request, &slots, &found);
+    if (found.slot == NO_SLOT && transient_addr && slots.nslots <= SET_SLOTS && !slots.pad_slots) {
+        struct pool *pool =
+            growth_place_transient(mem->growth, transient_addr - slots.offset, slots.nslots);
+
+        if (pool)
+            linux_6_12_search_area(pool, 0, &slots, &found);
+        if (pool && found.slot == NO_SLOT)
+            growth_remove_transient(mem->growth, pool);
+    }
+    if (found.slot == NO_SLOT)
+        map_failed(mem, &slots, &found, result);
+    else
+        map_found(mem, request, false, mem->growth != NULL, &slots, &found, result);
 }
 
 uint64_t bounce_swiotlb_holder(const struct bounce_swiotlb *mem, uint64_t tlb_addr)

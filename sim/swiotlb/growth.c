@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_SLABS      512u  /* IO_TLB_MIN_SLABS: 1 MiB */
-#define MAX_POOL_SLABS 2048u /* one block of the largest page order: 4 MiB */
+#define MIN_SLABS      512u /* IO_TLB_MIN_SLABS: 1 MiB */
+#define MAX_POOL_SLABS BOUNCE_MAX_GROWN_NSLABS
 #define BLOCK_4M       (UINT64_C(4) << 20)
 
 enum bounce_status growth_create(struct growth **out, const struct bounce_swiotlb_config *config)
@@ -104,15 +104,11 @@ static uint64_t transient_pages(struct growth *growth, uint64_t bytes, uint64_t 
                              : pages_alloc(&growth->pages, bytes, limit);
 }
 
-struct pool *growth_add_transient(struct growth *growth, uint32_t nslots, uint64_t limit)
+static struct pool *add_transient_at(struct growth *growth, uint64_t address, uint32_t nslots)
 {
-    uint64_t address = transient_pages(growth, (uint64_t)nslots << BOUNCE_SLOT_SHIFT, limit);
-    struct pool *pool;
+    struct pool *pool = take_spare(growth);
     uint32_t at;
 
-    if (!address)
-        return NULL;
-    pool = take_spare(growth);
     if (!pool)
         return NULL;
     if (growth->ntransient == growth->transient_room) {
@@ -127,11 +123,34 @@ struct pool *growth_add_transient(struct growth *growth, uint32_t nslots, uint64
         growth->transient_room = room;
     }
     pool_reuse(pool, address, nslots);
+    pool->placed = false;
     at = transient_at(growth, address);
     memmove(growth->transient + at + 1, growth->transient + at,
             (growth->ntransient - at) * sizeof(struct pool *));
     growth->transient[at] = pool;
     growth->ntransient++;
+    return pool;
+}
+
+struct pool *growth_add_transient(struct growth *growth, uint32_t nslots, uint64_t limit)
+{
+    uint64_t address = transient_pages(growth, (uint64_t)nslots << BOUNCE_SLOT_SHIFT, limit);
+
+    return address ? add_transient_at(growth, address, nslots) : NULL;
+}
+
+struct pool *growth_place_transient(struct growth *growth, uint64_t address, uint32_t nslots)
+{
+    uint64_t end = address + ((uint64_t)nslots << BOUNCE_SLOT_SHIFT);
+    uint32_t at = transient_at(growth, address);
+    struct pool *pool;
+
+    if (address % PAGE_SIZE_4K || address > UINT64_MAX / 2 || growth_pool_of(growth, address) ||
+        (at < growth->ntransient && growth->transient[at]->start < end))
+        return NULL;
+    pool = add_transient_at(growth, address, nslots);
+    if (pool)
+        pool->placed = true;
     return pool;
 }
 
@@ -147,20 +166,35 @@ void growth_remove_transient(struct growth *growth, struct pool *pool)
 {
     uint32_t at = transient_at(growth, pool->start);
 
-    free_transient_pages(growth, pool);
+    if (!pool->placed)
+        free_transient_pages(growth, pool);
     growth->ntransient--;
     memmove(growth->transient + at, growth->transient + at + 1,
             (growth->ntransient - at) * sizeof(struct pool *));
     give_spare(growth, pool);
 }
 
-void growth_restart(struct growth *growth)
+uint64_t growth_restart(struct growth *growth)
 {
+    uint64_t gone = 0;
+    uint32_t kept = 0;
+
     while (growth->ntransient)
         growth_remove_transient(growth, growth->transient[growth->ntransient - 1]);
-    for (uint32_t i = 0; i < growth->ngrown; i++)
-        pool_reset(growth->grown[i]);
+    for (uint32_t i = 0; i < growth->ngrown; i++) {
+        struct pool *pool = growth->grown[i];
+
+        if (pool->placed) {
+            gone += pool->nslabs;
+            pool_destroy(pool);
+            continue;
+        }
+        pool_reset(pool);
+        growth->grown[kept++] = pool;
+    }
+    growth->ngrown = kept;
     growth->worker_queued = growth->atomic.worker_queued = false;
+    return gone;
 }
 
 static uint32_t limit_areas(uint32_t nareas, uint64_t nslabs)
@@ -168,11 +202,69 @@ static uint32_t limit_areas(uint32_t nareas, uint64_t nslabs)
     return nslabs < (uint64_t)nareas * SET_SLOTS ? (uint32_t)(nslabs / SET_SLOTS) : nareas;
 }
 
+static enum bounce_status insert_pool(struct growth *growth, uint64_t start, uint32_t nslabs,
+                                      uint32_t nareas, uint32_t newer, struct pool **out)
+{
+    struct pool **more = realloc(growth->grown, (growth->ngrown + 1) * sizeof(struct pool *));
+    uint32_t at;
+    enum bounce_status status;
+
+    if (!more)
+        return BOUNCE_NO_MEMORY;
+    growth->grown = more;
+    status = pool_create(start, nslabs, nareas, out);
+    if (status)
+        return status;
+    at = growth->ngrown - (newer < growth->ngrown ? newer : growth->ngrown);
+    memmove(growth->grown + at + 1, growth->grown + at,
+            (growth->ngrown - at) * sizeof(struct pool *));
+    growth->grown[at] = *out;
+    growth->ngrown++;
+    return BOUNCE_OK;
+}
+
+enum bounce_status growth_add_pool(struct growth *growth, uint64_t start, uint32_t nslabs,
+                                   uint32_t nareas, uint32_t newer, struct pool **out)
+{
+    uint64_t end = start + ((uint64_t)nslabs << BOUNCE_SLOT_SHIFT);
+    enum bounce_status status;
+
+    for (uint32_t i = 0; i < growth->ngrown; i++)
+        if (growth->grown[i]->start < end && start < growth->grown[i]->end)
+            return BOUNCE_INVALID;
+    status = insert_pool(growth, start, nslabs, nareas, newer, out);
+    if (!status)
+        (*out)->placed = true;
+    return status;
+}
+
+bool growth_remove_pool(struct growth *growth, uint64_t start, uint32_t *nslabs,
+                        uint32_t *free_sets)
+{
+    for (uint32_t i = 0; i < growth->ngrown; i++) {
+        struct pool *pool = growth->grown[i];
+
+        if (pool->start != start)
+            continue;
+        for (uint32_t area = 0; area < pool->nareas; area++)
+            if (pool->areas[area].used)
+                return false;
+        *nslabs = pool->nslabs;
+        *free_sets = pool->free_sets;
+        growth->ngrown--;
+        memmove(growth->grown + i, growth->grown + i + 1,
+                (growth->ngrown - i) * sizeof(struct pool *));
+        pool_destroy(pool);
+        return true;
+    }
+    return false;
+}
+
 struct pool *growth_run_worker(struct growth *growth)
 {
     uint64_t nslabs = growth->default_nslabs, address;
     uint32_t nareas = growth->default_nareas;
-    struct pool **more, *pool;
+    struct pool *pool;
 
     if (!growth->worker_queued)
         return NULL;
@@ -188,12 +280,5 @@ struct pool *growth_run_worker(struct growth *growth)
         nslabs = ((nslabs >> 1) + SET_SLOTS - 1) / SET_SLOTS * SET_SLOTS;
         nareas = limit_areas(nareas, nslabs);
     }
-    more = realloc(growth->grown, (growth->ngrown + 1) * sizeof(struct pool *));
-    if (!more)
-        return NULL;
-    growth->grown = more;
-    if (pool_create(address, (uint32_t)nslabs, nareas, &pool))
-        return NULL;
-    growth->grown[growth->ngrown++] = pool;
-    return pool;
+    return insert_pool(growth, address, (uint32_t)nslabs, nareas, 0, &pool) ? NULL : pool;
 }

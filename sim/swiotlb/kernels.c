@@ -71,3 +71,8 @@ bool bounce_kernel_takes_any_size(const struct bounce_kernel *kernel)
 {
     return kernel->policy == &policy_linux_6_12 || bounce_kernel_is_proposed(kernel);
 }
+
+bool bounce_kernel_grows(const struct bounce_kernel *kernel)
+{
+    return kernel->policy && kernel->policy->grows;
+}

@@ -23,17 +23,25 @@ static bool search_areas(struct bounce_swiotlb *mem, uint32_t cpu, uint32_t numb
     return false;
 }
 
+static void find_in_pools(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                          const struct slot_request *slots, struct slot_found *found)
+{
+    if (slots->nslots > SET_SLOTS)
+        return;
+    for (uint32_t number = 0; number < mem->growth->default_nareas; number++)
+        if (search_areas(mem, request->cpu, number, slots, found))
+            return;
+}
+
 static void find(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
                  const struct slot_request *slots, struct slot_found *found)
 {
     struct growth *growth = mem->growth;
     struct pool *pool;
 
-    if (slots->nslots > SET_SLOTS)
+    find_in_pools(mem, request, slots, found);
+    if (found->slot != NO_SLOT || slots->nslots > SET_SLOTS)
         return;
-    for (uint32_t number = 0; number < growth->default_nareas; number++)
-        if (search_areas(mem, request->cpu, number, slots, found))
-            return;
     growth->worker_queued = true;
     pool = growth_add_transient(growth, slots->nslots, request->device->dma_mask);
     if (!pool) {
@@ -56,6 +64,7 @@ static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *req
 
 const struct bounce_policy policy_linux_6_12_dynamic = {
     .map = map,
+    .find = find_in_pools,
     .describe = linux_6_12_describe,
     .run_shape = linux_6_12_run_shape,
     .grows = true,

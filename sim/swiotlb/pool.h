@@ -56,6 +56,7 @@ struct pool {
     uint32_t nsets;
     uint32_t free_sets; /* wholly free ones */
     bool transient;     /* holds one buffer and goes with it */
+    bool placed;        /* a transient one whose pages were not asked for: it was recorded there */
     /* The pool as devices of one seg_boundary see it, of the device seen last. */
     bool unspanned; /* no boundary lies within the pool */
     uint64_t boundary_mask;

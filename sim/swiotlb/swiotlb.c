@@ -206,8 +206,12 @@ void bounce_swiotlb_restart(struct bounce_swiotlb *mem)
     if (!mem->pool)
         return;
     pool_reset(mem->pool);
-    if (mem->growth)
-        growth_restart(mem->growth);
+    if (mem->growth) {
+        uint32_t gone = mem->growth->ngrown;
+
+        mem->counts.nslabs -= growth_restart(mem->growth);
+        mem->counts.pools -= gone - mem->growth->ngrown;
+    }
     mem->counts.used = 0;
     mem->counts.transient_nslabs = 0;
     mem->counts.internal_bytes = 0;

@@ -52,6 +52,13 @@ BOUNCE_API enum bounce_outcome bounce_dma_map(struct bounce_dma *dma,
                                               struct bounce_mapping *mapping,
                                               struct bounce_map_result *result);
 
+/* The same by bounce_swiotlb_map_recorded(). */
+BOUNCE_API enum bounce_outcome bounce_dma_map_recorded(struct bounce_dma *dma,
+                                                       const struct bounce_map_request *request,
+                                                       enum bounce_dir dir, uint64_t transient_addr,
+                                                       struct bounce_mapping *mapping,
+                                                       struct bounce_map_result *result);
+
 /* Maps a buffer to just that bounce address (bounce_swiotlb_place()); false, and nothing done, when
  * its slots cannot be had. Copies as bounce_dma_map() does. */
 BOUNCE_API bool bounce_dma_place(struct bounce_dma *dma, const struct bounce_map_request *request,

@@ -18,6 +18,9 @@ enum bounce_event_kind {
     BOUNCE_EVENT_SYNC_FOR_DEVICE,
     BOUNCE_EVENT_WORKER,  /* the queued growth worker runs */
     BOUNCE_EVENT_RESTART, /* another boot: nothing is mapped, the pool is as new */
+    BOUNCE_EVENT_LOST,    /* records of `cpu` are missing here, `size` of them */
+    BOUNCE_EVENT_GROW,    /* the recorded pool grew: tlb_addr, `size` slots, `segments` areas, under
+                             `offset` newer ones; engines on another pool take no notice */
 
     /* Requests: an engine makes mappings of them. `handle` pairs them, `id` counts them. */
     BOUNCE_EVENT_ISSUE,    /* given to the device: `size` bytes, dir, `segments` pieces or 0 */
@@ -47,11 +50,14 @@ enum bounce_event_flag {
     BOUNCE_EVENT_IMPLIED = 1u << 4,    /* not in the trace: follows from its addresses */
     BOUNCE_EVENT_UNMATCHED = 1u << 5,  /* UNMAP at tlb_addr of what was mapped before the trace */
     BOUNCE_EVENT_HELD = 1u << 6,       /* MAP before the trace began: its slots are taken */
-    BOUNCE_EVENT_PLACED = 1u << 7, /* MAP that no order explains: its recorded slots are taken */
+    BOUNCE_EVENT_PLACED = 1u << 7,    /* MAP that no order explains: its recorded slots are taken */
+    BOUNCE_EVENT_TRANSIENT = 1u << 8, /* MAP that the recorded kernel gave a pool of its own */
+    BOUNCE_EVENT_CURSOR = 1u << 9,    /* MAP: the cursor of its area was not known until then */
 };
 
-#define BOUNCE_NO_LIST  UINT32_MAX
-#define BOUNCE_HELD_MAX 4096u /* handles below are kept free for BOUNCE_EVENT_HELD */
+#define BOUNCE_NO_LIST   UINT32_MAX
+#define BOUNCE_HELD_MAX  4096u /* handles below are kept free for BOUNCE_EVENT_HELD: */
+#define BOUNCE_HELD_TOLD 2048u /* those below this one of bounce_infer_held() */
 
 /* Handles are small numbers, reused once the mapping is gone, so that an engine
  * keeps its state in arrays. `id` never repeats. Times start at 0. */
@@ -73,8 +79,8 @@ struct bounce_event {
     uint8_t dir;       /* enum bounce_dir */
     uint8_t attrs;     /* enum bounce_attr */
     uint8_t recorded;  /* enum bounce_recorded */
-    uint8_t flags;     /* enum bounce_event_flag */
-    uint16_t segments; /* ISSUE */
+    uint16_t flags;    /* enum bounce_event_flag */
+    uint16_t segments; /* ISSUE: pieces; GROW: areas */
 };
 
 BOUNCE_END_DECLS

@@ -67,6 +67,7 @@ struct bounce_inference {
     bool size_is_lower_bound; /* nothing in the events tells how much larger it was */
     uint64_t tried;           /* maps with a recorded address among the first events */
     uint64_t explained;       /* of these, addresses that this configuration reproduces */
+    uint64_t transients;      /* and those that look like transient pools */
 };
 
 /* Tries every pool size that the addresses allow on the first events, and takes the one that

@@ -32,6 +32,9 @@ BOUNCE_API const struct bounce_kernel *bounce_kernel_find(const char *name);
 /* Whether the row is a policy that no kernel has: recordings are of another one, then. */
 BOUNCE_API bool bounce_kernel_is_proposed(const struct bounce_kernel *kernel);
 
+/* Whether its pools grow (SWIOTLB_DYNAMIC). */
+BOUNCE_API bool bounce_kernel_grows(const struct bounce_kernel *kernel);
+
 /* Areas that it makes of `nareas` asked for: one where it has no areas. */
 BOUNCE_API uint32_t bounce_kernel_nareas(const struct bounce_kernel *kernel, uint32_t nareas);
 

@@ -29,6 +29,8 @@ struct bounce_replay_config {
     bool allocator_calls;
     /* The pool is the recorded one: what no order explains is placed where it was recorded. */
     bool as_recorded;
+    /* And it grew: pools come with BOUNCE_EVENT_GROW, not from a worker. Needs as_recorded. */
+    bool recorded_growth;
     uint64_t worker_delay_ns;    /* growing kernels: from the failure that queues the worker to the
                                     pool it adds; streams of allocator calls say themselves when */
     uint32_t conversion_page_ns; /* encrypted guests: bounce_guest_conversion_ns() */

@@ -184,7 +184,8 @@ BOUNCE_API void bounce_swiotlb_pressure(struct bounce_swiotlb *mem,
 /* ---- setting the state by hand, to follow a recorded kernel ---- */
 
 /* What bounce_swiotlb_map() would answer, without taking anything. False where the kernel of this
- * allocator does not offer it (growing kernels, other back-ends). */
+ * allocator does not offer it (other back-ends). Of a growing kernel: the search of the pools that
+ * are there, BOUNCE_MAP_FULL where it would go on to a transient one. */
 BOUNCE_API bool bounce_swiotlb_peek(struct bounce_swiotlb *mem,
                                     const struct bounce_map_request *request,
                                     struct bounce_map_result *result);
@@ -196,11 +197,41 @@ BOUNCE_API bool bounce_swiotlb_place(struct bounce_swiotlb *mem,
                                      const struct bounce_map_request *request, uint64_t tlb_addr,
                                      bool move_cursor);
 
-/* The cursor of the area that holds an address; false, or nothing done, outside every pool. */
-BOUNCE_API bool bounce_swiotlb_cursor_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr,
-                                         uint32_t *cursor);
+struct bounce_area_state {
+    uint64_t start;  /* address of its first slot */
+    uint32_t cursor; /* slots from there */
+};
+
+/* The area that holds an address, and its cursor; false, or nothing done, outside every pool. */
+BOUNCE_API bool bounce_swiotlb_area_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr,
+                                       struct bounce_area_state *out);
 BOUNCE_API void bounce_swiotlb_set_cursor_at(struct bounce_swiotlb *mem, uint64_t tlb_addr,
                                              uint32_t cursor);
+
+/* Sets the cursor of the area that holds `tlb_addr` so that a search begins right there. Nothing
+ * outside every pool. */
+BOUNCE_API void bounce_swiotlb_aim(struct bounce_swiotlb *mem,
+                                   const struct bounce_map_request *request, uint64_t tlb_addr);
+
+#define BOUNCE_MAX_GROWN_NSLABS 2048u /* one block of the largest page order: 4 MiB */
+
+/* A pool is added where it was recorded, empty, under the `newer` newest grown ones in the order of
+ * the search. BOUNCE_INVALID for another kernel than a growing one or a shape that no pool has;
+ * BOUNCE_NO_MEMORY. */
+BOUNCE_API enum bounce_status bounce_swiotlb_add_pool(struct bounce_swiotlb *mem, uint64_t start,
+                                                      uint64_t nslabs, uint32_t nareas,
+                                                      uint32_t newer);
+
+/* Takes that back: the grown pool that begins there and has nothing mapped is gone. */
+BOUNCE_API bool bounce_swiotlb_remove_pool(struct bounce_swiotlb *mem, uint64_t start);
+
+/* bounce_swiotlb_map() where the page allocator's answer is known: a search that finds nothing gets
+ * a transient pool for the address `transient_addr`, or none when that is 0; no worker is queued.
+ * Not for other back-ends than the core's kernels. */
+BOUNCE_API void bounce_swiotlb_map_recorded(struct bounce_swiotlb *mem,
+                                            const struct bounce_map_request *request,
+                                            uint64_t transient_addr,
+                                            struct bounce_map_result *result);
 
 /* The address that was returned for the buffer to which the slot at `tlb_addr` belongs, padding
  * included; 0 when the slot is free. */

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The recorded allocator, one step forth and back. */
+#include "order_state.h"
+
+#include <string.h>
+
+#define SLOT_MASK UINT64_C(0x7ff)
+#define PAGE      UINT64_C(4096)
+
+struct bounce_map_request order_request(const struct bounce_order *order,
+                                        const struct bounce_event *event)
+{
+    return (struct bounce_map_request){
+        .device = &order->devices[event->device],
+        .orig_addr = event->orig_addr,
+        .size = event->size,
+        .alloc_align_mask = event->alloc_align_mask,
+        .cpu = event->cpu,
+    };
+}
+
+void order_peek(struct bounce_order *order, const struct bounce_event *event,
+                struct bounce_map_result *result)
+{
+    struct bounce_map_request request = order_request(order, event);
+
+    bounce_swiotlb_peek(order->mem, &request, result);
+}
+
+/* The pool that came for another map but holds this one's address too, and is not there yet. */
+static struct grown *awaited_pool(struct bounce_order *order, const struct bounce_event *event)
+{
+    for (uint32_t i = order->ngrown; i-- > 0;) {
+        struct grown *grown = &order->grown[i];
+
+        if (!grown->added && !grown->gone &&
+            event->tlb_addr - grown->what.start < grown->what.nslabs << BOUNCE_SLOT_SHIFT)
+            return grown;
+    }
+    return NULL;
+}
+
+bool order_is_elsewhere(struct bounce_order *order, const struct bounce_event *event)
+{
+    struct bounce_area_state area;
+
+    return order->growing && !bounce_swiotlb_area_at(order->mem, event->tlb_addr, &area) &&
+           !awaited_pool(order, event);
+}
+
+bool order_may_be_transient(struct bounce_order *order, const struct bounce_event *event)
+{
+    uint64_t mask = order->devices[event->device].min_align_mask;
+    uint64_t offset = event->orig_addr & mask & SLOT_MASK;
+    uint64_t slots = (event->size + offset + SLOT_MASK) >> BOUNCE_SLOT_SHIFT;
+    uint64_t block = PAGE;
+
+    if (slots > BOUNCE_SEGMENT_SLOTS || (event->orig_addr & mask) > SLOT_MASK)
+        return false;
+    while (block < slots << BOUNCE_SLOT_SHIFT)
+        block *= 2;
+    return (event->tlb_addr & (block - 1)) == offset;
+}
+
+static bool give_pool(struct bounce_order *order, struct grown *grown)
+{
+    const struct bounce_order_grown *what = &grown->what;
+
+    grown->added =
+        !bounce_swiotlb_add_pool(order->mem, what->start, what->nslabs, what->nareas, what->newer);
+    return grown->added;
+}
+
+static void take_pool(struct bounce_order *order, struct grown *grown)
+{
+    bounce_swiotlb_remove_pool(order->mem, grown->what.start);
+    grown->added = false;
+}
+
+static bool gives_address(struct bounce_order *order, const struct bounce_event *event)
+{
+    struct grown *grown = order->growing ? awaited_pool(order, event) : NULL;
+    struct bounce_map_result result;
+    bool gives;
+
+    if (grown && !give_pool(order, grown))
+        return false;
+    order_peek(order, event, &result);
+    gives = result.outcome == BOUNCE_MAP_OK && result.tlb_addr == event->tlb_addr;
+    if (grown)
+        take_pool(order, grown);
+    else if (!gives && order->growing && result.outcome != BOUNCE_MAP_OK)
+        gives = order_is_elsewhere(order, event) && order_may_be_transient(order, event);
+    return gives;
+}
+
+bool order_answers(struct bounce_order *order, const struct bounce_event *event)
+{
+    struct bounce_map_result result;
+
+    switch ((enum bounce_recorded)event->recorded) {
+    case BOUNCE_RECORDED_ADDRESS:
+        return gives_address(order, event);
+    case BOUNCE_RECORDED_OK:
+        if (order->growing)
+            return true;
+        order_peek(order, event, &result);
+        return result.outcome == BOUNCE_MAP_OK;
+    case BOUNCE_RECORDED_FULL:
+        order_peek(order, event, &result);
+        return result.outcome != BOUNCE_MAP_OK;
+    case BOUNCE_RECORDED_NOTHING:
+    case BOUNCE_RECORDED_DIRECT:
+    case BOUNCE_RECORDED_TRIED:
+    case BOUNCE_RECORDED_BOUNCES:
+        break;
+    }
+    return true;
+}
+
+/* ---- maps ---- */
+
+static void take(struct bounce_order *order, struct step *step, const struct bounce_event *event,
+                 uint64_t tlb_addr)
+{
+    struct bounce_map_request request = order_request(order, event);
+    struct placed *p = &order->placed[event->handle];
+    struct bounce_area_state area;
+
+    p->tlb_addr = tlb_addr;
+    p->orig_addr = event->orig_addr;
+    p->size = event->size;
+    p->device = event->device;
+    p->live = false;
+    if (!bounce_swiotlb_area_at(order->mem, tlb_addr, &area))
+        return;
+    if (order->gap)
+        order_note_area(order, tlb_addr);
+    step->cursor = area.cursor;
+    if (step->flags & BOUNCE_EVENT_CURSOR)
+        bounce_swiotlb_aim(order->mem, &request, tlb_addr);
+    p->live = bounce_swiotlb_place(order->mem, &request, tlb_addr, true);
+    step->moves_cursor = true;
+    if (p->live)
+        step->tlb_addr = held_at(order, step->place)->tlb_addr = tlb_addr;
+}
+
+/* A list that failed gives back what it had, at once and in order; what its records tell of goes on
+ * as another attempt. */
+static void release_list(struct bounce_order *order, struct step *step)
+{
+    uint64_t at = held_at(order, step->place)->list_prev;
+
+    step->released = true;
+    while (at != NO_PLACE && at >= order->base) {
+        struct held *entry = held_at(order, at);
+        struct placed *p = &order->placed[entry->event.handle];
+
+        if (entry->released_by != NO_PLACE || !entry->done)
+            break;
+        entry->released_by = step->place;
+        if (entry->tlb_addr)
+            bounce_swiotlb_unmap(order->mem, &order->devices[entry->event.device], entry->tlb_addr);
+        p->live = false;
+        at = entry->list_prev;
+    }
+}
+
+static void take_list_back(struct bounce_order *order, const struct step *step)
+{
+    uint64_t at = held_at(order, step->place)->list_prev;
+
+    while (at != NO_PLACE && at >= order->base) {
+        struct held *entry = held_at(order, at);
+        struct bounce_map_request request = order_request(order, &entry->event);
+
+        if (entry->released_by != step->place)
+            break;
+        entry->released_by = NO_PLACE;
+        if (entry->tlb_addr)
+            order->placed[entry->event.handle].live =
+                bounce_swiotlb_place(order->mem, &request, entry->tlb_addr, false);
+        at = entry->list_prev;
+    }
+}
+
+static void do_map(struct bounce_order *order, struct step *step, const struct bounce_event *event)
+{
+    bool of_list = event->flags & BOUNCE_EVENT_LIST_OPEN;
+    struct bounce_map_result result;
+
+    held_at(order, step->place)->tlb_addr = 0;
+    order->placed[event->handle].live = false;
+    if (event->recorded == BOUNCE_RECORDED_FULL) {
+        if (of_list)
+            release_list(order, step);
+        return;
+    }
+    if (event->recorded == BOUNCE_RECORDED_ADDRESS) {
+        struct grown *grown = order->growing ? awaited_pool(order, event) : NULL;
+
+        if (grown && give_pool(order, grown))
+            step->grown = (uint16_t)(grown - order->grown + 1);
+        else if (order->growing && order_is_elsewhere(order, event))
+            step->flags |= BOUNCE_EVENT_TRANSIENT;
+        take(order, step, event, event->tlb_addr);
+        return;
+    }
+    order_peek(order, event, &result);
+    if (result.outcome == BOUNCE_MAP_OK)
+        take(order, step, event, result.tlb_addr);
+    else if (of_list && !order->growing)
+        release_list(order, step);
+}
+
+static void undo_map(struct bounce_order *order, const struct step *step,
+                     const struct bounce_event *event)
+{
+    if (step->released)
+        take_list_back(order, step);
+    if (step->tlb_addr) {
+        bounce_swiotlb_unmap(order->mem, &order->devices[event->device], step->tlb_addr);
+        order->placed[event->handle].live = false;
+    }
+    if (step->moves_cursor)
+        bounce_swiotlb_set_cursor_at(order->mem, step->tlb_addr ? step->tlb_addr : event->tlb_addr,
+                                     step->cursor);
+    if (step->grown)
+        take_pool(order, &order->grown[step->grown - 1]);
+}
+
+/* ---- what was mapped before its record would tell ---- */
+
+static void hold(struct bounce_order *order, const struct bounce_event *event, uint32_t handle,
+                 uint64_t tlb_addr)
+{
+    struct bounce_map_request request = {
+        .device = &order->devices[event->device], .orig_addr = tlb_addr, .size = event->size};
+    struct placed *p = &order->placed[handle];
+
+    p->tlb_addr = p->orig_addr = tlb_addr;
+    p->size = event->size;
+    p->device = event->device;
+    p->live = bounce_swiotlb_place(order->mem, &request, tlb_addr, false);
+}
+
+/* ---- unmaps ---- */
+
+static void do_unmap(struct bounce_order *order, struct step *step, uint32_t handle)
+{
+    struct placed *p = &order->placed[handle];
+
+    if (!p->live)
+        return;
+    step->tlb_addr = p->tlb_addr;
+    step->orig_addr = p->orig_addr;
+    step->size = p->size;
+    bounce_swiotlb_unmap(order->mem, &order->devices[p->device], p->tlb_addr);
+    p->live = false;
+}
+
+static void undo_unmap(struct bounce_order *order, const struct step *step,
+                       const struct bounce_event *event)
+{
+    struct bounce_map_request request = {
+        .device = &order->devices[event->device], .orig_addr = step->orig_addr, .size = step->size};
+    struct placed *p = &order->placed[event->handle];
+
+    if (!step->tlb_addr)
+        return;
+    p->tlb_addr = step->tlb_addr;
+    p->orig_addr = step->orig_addr;
+    p->size = step->size;
+    p->device = event->device;
+    p->live = bounce_swiotlb_place(order->mem, &request, p->tlb_addr, false);
+}
+
+/* ---- steps ---- */
+
+static void restart(struct bounce_order *order)
+{
+    bounce_swiotlb_restart(order->mem);
+    for (uint32_t h = 0; h < order->room; h++)
+        order->placed[h].live = false;
+    order->gap = false;
+    for (uint32_t i = 0; i < order->ngrown; i++) {
+        order->grown[i].added = false;
+        order->grown[i].gone = true;
+    }
+}
+
+void order_do(struct bounce_order *order, struct step *step)
+{
+    const struct bounce_event *event = &held_at(order, step->place)->event;
+
+    step->tlb_addr = 0;
+    step->grown = 0;
+    step->moves_cursor = step->released = false;
+    if (step->kind == STEP_HOLD) {
+        hold(order, event, step->handle, event->tlb_addr);
+        return;
+    }
+    held_at(order, step->place)->done = true;
+    if (event->kind == BOUNCE_EVENT_RESTART) {
+        step->fixed = true;
+        restart(order);
+    } else if (event->kind == BOUNCE_EVENT_UNMAP) {
+        do_unmap(order, step, event->handle);
+    } else if (event->flags & BOUNCE_EVENT_HELD) {
+        step->fixed = true;
+        hold(order, event, event->handle, event->tlb_addr);
+    } else if (tells_outcome(event)) {
+        do_map(order, step, event);
+    }
+}
+
+void order_undo(struct bounce_order *order, const struct step *step)
+{
+    const struct bounce_event *event = &held_at(order, step->place)->event;
+
+    if (step->kind == STEP_HOLD) {
+        if (order->placed[step->handle].live)
+            bounce_swiotlb_unmap(order->mem, &order->devices[event->device], event->tlb_addr);
+        order->placed[step->handle].live = false;
+        return;
+    }
+    held_at(order, step->place)->done = false;
+    if (event->kind == BOUNCE_EVENT_UNMAP)
+        undo_unmap(order, step, event);
+    else if (tells_outcome(event))
+        undo_map(order, step, event);
+}
+
+struct step *order_log(struct bounce_order *order, uint64_t place, uint16_t flags)
+{
+    struct step *step = step_at(order, order->log_tail++);
+
+    *step = (struct step){.place = place, .flags = flags};
+    order_do(order, step);
+    if (step->fixed)
+        order->log_base = order->log_tail;
+    return step;
+}
+
+void order_rewind(struct bounce_order *order, uint64_t from)
+{
+    while (order->log_tail > from)
+        order_undo(order, step_at(order, --order->log_tail));
+}
+
+/* ---- what nothing explains ---- */
+
+/* Whoever holds slots of the recorded address must have been freed: by an unmap a little later, or
+ * by one that was lost. */
+void order_clear_slots(struct bounce_order *order, const struct bounce_event *map)
+{
+    struct bounce_map_request request = order_request(order, map);
+    uint64_t mask = request.device->min_align_mask;
+    uint64_t before = map->orig_addr & mask & ~SLOT_MASK; /* slots of padding */
+    uint64_t end = map->tlb_addr + map->size;
+
+    for (uint64_t addr = map->tlb_addr - before; addr < end; addr += SLOT_MASK + 1) {
+        uint64_t holder = bounce_swiotlb_holder(order->mem, addr);
+
+        for (uint32_t h = 0; holder && h < order->room; h++)
+            if (order->placed[h].live && order->placed[h].tlb_addr == holder) {
+                order->stats.conflicts++;
+                bounce_swiotlb_unmap(order->mem, &order->devices[order->placed[h].device], holder);
+                order->placed[h].live = false;
+                break;
+            }
+    }
+}
