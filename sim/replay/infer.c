@@ -2,7 +2,6 @@
 #include "bounce/infer.h"
 
 #include "bounce/order.h"
-#include "bounce/replay.h"
 
 #include <stdlib.h>
 
@@ -187,41 +186,13 @@ static uint64_t start_by_cpu(const struct bounce_evidence *evidence, size_t cpu,
     return start;
 }
 
-/* How many of the events' addresses the configuration reproduces. */
-static enum bounce_status explained(struct bounce_inference *guess,
-                                    const struct bounce_infer_given *given,
-                                    const struct bounce_device *devices,
-                                    const struct bounce_event *events, size_t count)
-{
-    struct bounce_replay_config config = {
-        .pool = {.kernel = given->kernel,
-                 .nslabs = guess->nslabs,
-                 .nareas = guess->nareas,
-                 .cpus = guess->cpus,
-                 .start = guess->start},
-    };
-    struct bounce_replay *replay;
-    struct bounce_stats stats;
-    enum bounce_status status = bounce_replay_create(&config, NULL, &replay, NULL);
-
-    if (status)
-        return status;
-    status = bounce_replay_run(replay, devices, events, count);
-    bounce_replay_stats(replay, &stats);
-    bounce_replay_destroy(replay);
-    guess->tried = stats.recorded_maps_compared;
-    guess->explained = stats.recorded_addresses_equal;
-    return status;
-}
-
 #define ORDER_BATCH 512u
 
-/* How much an order explains that follows the recording: of a pool that was in use when it began
- * (cursors and some holders are not known then), or of one that grew. */
-static enum bounce_status explained_in_order(const struct bounce_inference *guess,
-                                             const struct bounce_device *devices,
-                                             const struct bounce_event *events, size_t count,
-                                             struct bounce_order_stats *stats)
+/* How much an order explains that follows the recording, whichever events come too early or too
+ * late in it. Given up once more than `most` outcomes are not explained. */
+static enum bounce_status explained(struct bounce_inference *guess,
+                                    const struct bounce_device *devices,
+                                    const struct bounce_event *events, size_t count, uint64_t most)
 {
     struct bounce_order_config config = {
         .pool = {.kernel = bounce_kernel_find(guess->grew ? "linux-6.12-dynamic" : "linux-6.12"),
@@ -230,37 +201,62 @@ static enum bounce_status explained_in_order(const struct bounce_inference *gues
                  .cpus = guess->cpus,
                  .start = guess->start},
         .quick = true,
-        .in_use = !guess->grew,
+        .in_use = guess->in_use,
     };
     struct bounce_event *out = malloc(ORDER_BATCH * sizeof(*out));
     struct bounce_order *order = NULL;
+    struct bounce_order_stats stats = {0};
     enum bounce_status status = out ? bounce_order_create(&config, &order, NULL) : BOUNCE_NO_MEMORY;
     size_t pushed = 0;
 
-    while (!status) {
+    while (!status && stats.unexplained <= most) {
         pushed += bounce_order_push(order, devices, events + pushed, count - pushed);
         if (!bounce_order_pop(order, out, ORDER_BATCH, pushed == count) && pushed == count)
             break;
+        bounce_order_get_stats(order, &stats);
     }
-    if (!status)
-        bounce_order_get_stats(order, stats);
+    if (!status) {
+        bounce_order_get_stats(order, &stats);
+        guess->tried = stats.maps;
+        /* A transient pool explains nearly any address, so those count for nothing. */
+        guess->explained = stats.unexplained > most ? 0 : stats.explained - stats.transients;
+        guess->transients = stats.transients;
+    }
     bounce_order_destroy(order);
     free(out);
     return status;
 }
 
-/* A transient pool explains nearly any address, so those count for nothing. */
-static enum bounce_status explained_growing(struct bounce_inference *guess,
-                                            const struct bounce_device *devices,
-                                            const struct bounce_event *events, size_t count)
+/* Tries the guess; keeps it in *out when it explains more than what is there. */
+static enum bounce_status try_guess(const struct bounce_infer_given *given,
+                                    const struct bounce_device *devices,
+                                    const struct bounce_event *events, size_t count,
+                                    struct bounce_inference guess, struct bounce_inference *out)
 {
-    struct bounce_order_stats stats = {0};
-    enum bounce_status status = explained_in_order(guess, devices, events, count, &stats);
+    uint64_t most = out->tried > out->explained + out->transients
+                        ? out->tried - out->explained - out->transients
+                        : 0;
+    enum bounce_status status;
 
-    guess->tried = stats.maps;
-    guess->explained = stats.explained - stats.transients;
-    guess->transients = stats.transients;
-    return status;
+    if (!out->explained)
+        most = count / 2;
+    status = explained(&guess, devices, events, count, most);
+    if (status)
+        return status == BOUNCE_INVALID ? BOUNCE_OK : status;
+    /* Growth explains much that is not so: it must explain far more. */
+    if (guess.grew && !out->grew && out->explained &&
+        (guess.tried - guess.explained - guess.transients) * 2 > most)
+        return BOUNCE_OK;
+    if (guess.explained == out->explained && guess.explained)
+        out->size_is_lower_bound |= guess.nslabs > out->nslabs;
+    if (guess.explained > out->explained || !out->start) {
+        bool inferred = out->size_inferred;
+
+        *out = guess;
+        out->size_inferred = inferred;
+        out->start_inferred = !given->start;
+    }
+    return BOUNCE_OK;
 }
 
 /* A pool of this size that was in use: it begins at the lowest address seen, or ends at the
@@ -274,46 +270,32 @@ try_size_in_use(const struct bounce_evidence *evidence, const struct bounce_infe
     uint64_t bytes = guess.nslabs << BOUNCE_SLOT_SHIFT;
     uint64_t end = (evidence->high + PAGE_MASK_4K) & ~PAGE_MASK_4K;
     uint64_t starts[2] = {evidence->low & ~PAGE_MASK_4K, end > bytes ? end - bytes : 0};
+    enum bounce_status status = BOUNCE_OK;
 
-    for (size_t i = 0; i < 2; i++) {
-        struct bounce_order_stats stats;
-        enum bounce_status status;
-
+    guess.in_use = true;
+    for (size_t i = 0; i < 2 && !status; i++) {
         guess.start = given->start ? given->start : starts[i];
         if (!guess.start || guess.start > evidence->low || guess.start + bytes < evidence->high ||
             (i && (given->start || starts[1] == starts[0])))
             continue;
-        status = explained_in_order(&guess, devices, events, count, &stats);
-        if (status == BOUNCE_INVALID)
-            continue;
-        if (status)
-            return status;
-        guess.tried = stats.maps;
-        guess.explained = stats.explained;
-        if (guess.explained > out->explained) {
-            bool inferred = out->size_inferred;
-
-            *out = guess;
-            out->in_use = true;
-            out->size_inferred = inferred;
-            out->start_inferred = !given->start;
-        }
+        status = try_guess(given, devices, events, count, guess, out);
     }
-    return BOUNCE_OK;
+    return status;
 }
 
-/* Tries the starts that CPUs' first maps suggest for a pool of this size; keeps the best in *out.
- */
+#define STARTS_MAX 4u
+
+/* Tries the starts that CPUs' first maps suggest for a pool of this size. */
 static enum bounce_status try_size(const struct bounce_evidence *evidence,
                                    const struct bounce_infer_given *given,
                                    const struct bounce_device *devices,
                                    const struct bounce_event *events, size_t count,
                                    struct bounce_inference guess, struct bounce_inference *out)
 {
-    uint64_t tried[4];
+    uint64_t tried[STARTS_MAX];
     size_t ntried = 0;
 
-    for (size_t cpu = 0; cpu < evidence->ncpus && ntried < 4; cpu++) {
+    for (size_t cpu = 0; cpu < evidence->ncpus && ntried < STARTS_MAX; cpu++) {
         enum bounce_status status;
         bool seen = false;
 
@@ -325,35 +307,25 @@ static enum bounce_status try_size(const struct bounce_evidence *evidence,
         if (!guess.start || seen)
             continue;
         tried[ntried++] = guess.start;
-        status = guess.grew ? explained_growing(&guess, devices, events, count)
-                            : explained(&guess, given, devices, events, count);
-        if (status == BOUNCE_INVALID)
-            continue;
+        status = try_guess(given, devices, events, count, guess, out);
         if (status)
             return status;
-        if (guess.explained == out->explained && out->start)
-            out->size_is_lower_bound = true;
-        if (guess.explained > out->explained || !out->start) {
-            bool inferred = out->size_inferred;
-
-            *out = guess;
-            out->size_inferred = inferred;
-            out->start_inferred = !given->start;
-        }
     }
     return BOUNCE_OK;
 }
 
-/* The size given, or every power of two that the kernel would leave as it is. */
-static enum bounce_status try_sizes(const struct bounce_evidence *evidence,
-                                    const struct bounce_infer_given *given,
-                                    const struct bounce_device *devices,
-                                    const struct bounce_event *events, size_t count,
-                                    struct bounce_inference guess, struct bounce_inference *out)
+/* The size given, or every power of two that the kernel would leave as it is; with `nareas` of
+ * them, or as many as it makes. */
+static enum bounce_status
+try_sizes(const struct bounce_evidence *evidence, const struct bounce_infer_given *given,
+          const struct bounce_device *devices, const struct bounce_event *events, size_t count,
+          uint32_t nareas, struct bounce_inference guess, struct bounce_inference *out)
 {
     struct bounce_boot boot = given->boot;
     enum bounce_status status = BOUNCE_OK;
 
+    if (nareas)
+        boot.nareas = nareas;
     if (boot.nslabs) {
         bounce_boot_round(&boot, guess.cpus, &guess.nslabs, &guess.nareas);
         status = try_size(evidence, given, devices, events, count, guess, out);
@@ -367,6 +339,78 @@ static enum bounce_status try_sizes(const struct bounce_evidence *evidence,
         if (guess.nslabs == slots)
             status = try_size(evidence, given, devices, events, count, guess, out);
     }
+    return status;
+}
+
+static enum bounce_status try_sizes_in_use(const struct bounce_evidence *evidence,
+                                           const struct bounce_infer_given *given,
+                                           const struct bounce_device *devices,
+                                           const struct bounce_event *events, size_t count,
+                                           uint32_t nareas, struct bounce_inference guess,
+                                           struct bounce_inference *out)
+{
+    struct bounce_boot boot = given->boot;
+    enum bounce_status status = BOUNCE_OK;
+
+    if (nareas)
+        boot.nareas = nareas;
+    for (uint64_t slots = boot.nslabs ? boot.nslabs : BOUNCE_SEGMENT_SLOTS;
+         slots <= (UINT64_C(1) << 21) && !status; slots *= 2) {
+        boot.nslabs = slots;
+        bounce_boot_round(&boot, guess.cpus, &guess.nslabs, &guess.nareas);
+        if (given->boot.nslabs || guess.nslabs == slots)
+            status = try_size_in_use(evidence, given, devices, events, count, guess, out);
+        if (given->boot.nslabs || (out->in_use && out->nareas == guess.nareas))
+            break; /* larger pools explain no more than the smallest that holds them all */
+    }
+    return status;
+}
+
+/* Whether nearly all outcomes are explained: otherwise it is worth trying more. */
+static bool good_enough(const struct bounce_inference *out)
+{
+    return out->tried && (out->explained + out->transients) * 100 >= out->tried * 99;
+}
+
+/* A boot option may have asked for another number of areas than there are CPUs. */
+static enum bounce_status try_other_areas(const struct bounce_evidence *evidence,
+                                          const struct bounce_infer_given *given,
+                                          const struct bounce_device *devices,
+                                          const struct bounce_event *events, size_t count,
+                                          bool in_use, struct bounce_inference guess,
+                                          struct bounce_inference *out)
+{
+    enum bounce_status status = BOUNCE_OK;
+
+    for (uint32_t nareas = 1; nareas <= 64 && !status && !good_enough(out); nareas *= 2)
+        status = in_use
+                     ? try_sizes_in_use(evidence, given, devices, events, count, nareas, guess, out)
+                     : try_sizes(evidence, given, devices, events, count, nareas, guess, out);
+    return status;
+}
+
+/* How the pool may have been, the likeliest first. */
+static enum bounce_status try_pools(const struct bounce_evidence *evidence,
+                                    const struct bounce_infer_given *given,
+                                    const struct bounce_device *devices,
+                                    const struct bounce_event *events, size_t count,
+                                    struct bounce_inference guess, struct bounce_inference *out)
+{
+    /* Held events stand in front. */
+    bool in_use = count && (events[0].flags & BOUNCE_EVENT_HELD), told = given->boot.nareas;
+    enum bounce_status status = try_sizes(evidence, given, devices, events, count, 0, guess, out);
+
+    if (!status && !good_enough(out) && in_use)
+        status = try_sizes_in_use(evidence, given, devices, events, count, 0, guess, out);
+    if (!status && !good_enough(out)) {
+        guess.grew = true;
+        status = try_sizes(evidence, given, devices, events, count, 0, guess, out);
+        guess.grew = false;
+    }
+    if (!status && !good_enough(out) && !told)
+        status = try_other_areas(evidence, given, devices, events, count, false, guess, out);
+    if (!status && !good_enough(out) && !told && in_use)
+        status = try_other_areas(evidence, given, devices, events, count, true, guess, out);
     return status;
 }
 
@@ -390,26 +434,7 @@ enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
         return BOUNCE_OK;
     }
     out->size_inferred = !boot.nslabs;
-    status = try_sizes(evidence, given, devices, events, count, guess, out);
-    /* Held events stand in front. */
-    if (!status && out->explained * 2 < evidence->maps && count &&
-        (events[0].flags & BOUNCE_EVENT_HELD)) {
-        struct bounce_boot sized = given->boot;
-
-        for (uint64_t slots = given->boot.nslabs ? given->boot.nslabs : BOUNCE_SEGMENT_SLOTS;
-             slots <= (UINT64_C(1) << 21) && !status; slots *= 2) {
-            sized.nslabs = slots;
-            bounce_boot_round(&sized, guess.cpus, &guess.nslabs, &guess.nareas);
-            if (given->boot.nslabs || guess.nslabs == slots)
-                status = try_size_in_use(evidence, given, devices, events, count, guess, out);
-            if (given->boot.nslabs || out->in_use)
-                break; /* larger pools explain no more than the smallest that holds them all */
-        }
-    }
-    if (!status && out->explained * 2 < evidence->maps) {
-        guess.grew = true;
-        status = try_sizes(evidence, given, devices, events, count, guess, out);
-    }
+    status = try_pools(evidence, given, devices, events, count, guess, out);
     if (!status && !out->start) {
         /* The addresses fit no pool that starts empty: the lowest one is all that is known. */
         uint64_t span = evidence->high - (evidence->low & ~PAGE_MASK_4K);

@@ -260,11 +260,11 @@ static void link_entry(struct bounce_replay *replay, struct entry *list, uint32_
     list->list_tail = handle;
 }
 
-/* The entries mapped so far are unmapped at once, without copying back. */
+/* The entries mapped so far are unmapped at once, without copying back; or by events to come. */
 static void fail_list(struct bounce_replay *replay, const struct bounce_device *device,
-                      struct entry *list)
+                      struct entry *list, bool slowly)
 {
-    for (uint32_t handle = list->list_head; handle != NO_HANDLE;
+    for (uint32_t handle = list->list_head; handle != NO_HANDLE && !slowly;
          handle = replay->entries[handle].next_in_list)
         release(replay, device, &replay->entries[handle], BOUNCE_ATTR_SKIP_CPU_SYNC);
     list->list_failed = true;
@@ -387,7 +387,9 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         link_entry(replay, list, event->handle);
     if (result.outcome != BOUNCE_MAP_OK ||
         ((event->flags & BOUNCE_EVENT_LIST_OPEN) && (event->flags & BOUNCE_EVENT_LIST_LAST)))
-        fail_list(replay, device, list);
+        fail_list(replay, device, list,
+                  replay->as_recorded && (event->flags & BOUNCE_EVENT_SLOWLY) &&
+                      result.outcome != BOUNCE_MAP_OK);
 }
 
 static void on_sync(struct bounce_replay *replay, const struct bounce_device *devices,

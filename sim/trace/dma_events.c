@@ -26,14 +26,17 @@ enum live_how { FREE_HANDLE, WAITING, IN_BOUNCED, IN_DIRECT, UNINDEXED };
 
 struct pending {
     uint64_t at;       /* place in the queue */
-    uint64_t next_seq; /* the CPU's next record: by then the map had been tried */
+    uint64_t next_seq; /* record by which the map had been tried: the next one of its CPU that no
+                          interrupt of it made; 0: not seen yet */
+    uint8_t level;
 };
 
 struct cpu_pending {
     struct pending *entries;
     uint32_t count;
     uint32_t room;
-    uint64_t last_seq; /* of the CPU's records */
+    uint32_t open;                    /* entries without a next_seq */
+    uint64_t last_seq[KERNEL_LEVELS]; /* of the CPU's records */
 };
 
 struct dma_events {
@@ -252,7 +255,7 @@ static struct cpu_pending *pending_of(struct dma_events *state, uint16_t cpu)
         if (!more)
             return NULL;
         for (uint32_t i = state->ncpus; i < wanted; i++)
-            more[i] = (struct cpu_pending){NULL, 0, 0, 0};
+            more[i] = (struct cpu_pending){0};
         state->cpus = more;
         state->ncpus = wanted;
     }
@@ -269,10 +272,11 @@ static void answered(struct bounce_trace *trace, uint64_t at)
     trace->waits[at & QUEUE_MASK] = false;
 }
 
-/* Takes the pending maps of `device` as a list that failed: its last entry found no room. They may
- * be several attempts in a row; the records do not tell where one ended. */
+/* Takes the pending maps of `device`, of that level and above, as a list that failed: its last
+ * entry found no room. They may be several attempts in a row; the records do not tell where one
+ * ended. */
 static void fail_lists(struct bounce_trace *trace, struct dma_events *state, struct cpu_pending *p,
-                       uint16_t device)
+                       uint16_t device, uint8_t level)
 {
     struct bounce_event *first = NULL, *last = NULL;
     uint32_t kept = 0;
@@ -280,10 +284,11 @@ static void fail_lists(struct bounce_trace *trace, struct dma_events *state, str
     for (uint32_t i = 0; i < p->count; i++) {
         struct bounce_event *event = queued(trace, p->entries[i].at);
 
-        if (event->device != device) {
+        if (event->device != device || p->entries[i].level < level) {
             p->entries[kept++] = p->entries[i];
             continue;
         }
+        p->open -= !p->entries[i].next_seq;
         if (!first) {
             first = event;
             first->flags |= BOUNCE_EVENT_LIST_FIRST;
@@ -309,6 +314,32 @@ static void fail_lists(struct bounce_trace *trace, struct dma_events *state, str
     p->count = kept;
 }
 
+/* What an interrupt left unanswered when it was over has failed. */
+static void fail_interrupted(struct bounce_trace *trace, struct dma_events *state,
+                             struct cpu_pending *p, uint8_t level)
+{
+    while (p->count && p->entries[p->count - 1].level > level)
+        fail_lists(trace, state, p, queued(trace, p->entries[p->count - 1].at)->device, level + 1);
+}
+
+/* The maps begun at this level or above had been tried by now. */
+static void bound_pending(struct cpu_pending *p, uint8_t level, uint64_t seq)
+{
+    uint32_t open = p->open;
+
+    for (uint32_t i = p->count; i > 0 && open; i--) {
+        struct pending *entry = &p->entries[i - 1];
+
+        if (entry->next_seq)
+            continue;
+        open--;
+        if (entry->level < level)
+            continue;
+        entry->next_seq = seq;
+        p->open--;
+    }
+}
+
 /* Another record of that CPU: returns its pending maps, NULL without memory. */
 static struct cpu_pending *start_event(struct bounce_trace *trace, struct dma_events *state,
                                        const struct kernel_event *event)
@@ -319,10 +350,15 @@ static struct cpu_pending *start_event(struct bounce_trace *trace, struct dma_ev
     imply_lost_unmaps(trace, state, event);
     if (!p)
         return NULL;
-    state->previous_seq = p->last_seq;
-    p->last_seq = state->events;
-    if (p->count && !p->entries[p->count - 1].next_seq)
-        p->entries[p->count - 1].next_seq = state->events;
+    state->previous_seq = 0;
+    for (unsigned level = 0; level <= event->level; level++)
+        if (p->last_seq[level] > state->previous_seq)
+            state->previous_seq = p->last_seq[level];
+    p->last_seq[event->level] = state->events;
+    if (p->open)
+        bound_pending(p, event->level, state->events);
+    if (p->count)
+        fail_interrupted(trace, state, p, event->level);
     return p;
 }
 
@@ -372,7 +408,7 @@ bool dma_events_bounced(struct bounce_trace *trace, struct dma_events *state,
     if (!p)
         return false;
     if (p->count == PENDING_MAX)
-        fail_lists(trace, state, p, queued(trace, p->entries[0].at)->device);
+        fail_lists(trace, state, p, queued(trace, p->entries[0].at)->device, 0);
     if (p->count == p->room) {
         uint32_t room = p->room ? 2 * p->room : 32;
         struct pending *more = realloc(p->entries, room * sizeof(*more));
@@ -384,7 +420,8 @@ bool dma_events_bounced(struct bounce_trace *trace, struct dma_events *state,
     }
     if (!push_map(trace, state, event, orig_addr, size))
         return true; /* counted as not tracked */
-    p->entries[p->count++] = (struct pending){trace->tail - 1, 0};
+    p->entries[p->count++] = (struct pending){trace->tail - 1, 0, event->level};
+    p->open++;
     trace->waits[(trace->tail - 1) & QUEUE_MASK] = true;
     return true;
 }
@@ -431,7 +468,8 @@ bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
         return false;
     for (i = p->count; i > 0; i--) {
         out = queued(trace, p->entries[i - 1].at);
-        if (out->device == event->device && out->orig_addr == orig_addr && out->size == size)
+        if (out->device == event->device && out->orig_addr == orig_addr && out->size == size &&
+            p->entries[i - 1].level == event->level)
             break;
     }
     if (i == 0) { /* not bounced, or the event for it was not recorded */
@@ -443,11 +481,13 @@ bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
     out = queued(trace, p->entries[i - 1].at);
     answered(trace, p->entries[i - 1].at);
     settle_map(state, out, event, dma_addr, true);
+    p->open -= !p->entries[i - 1].next_seq;
     for (uint32_t j = i; j < p->count; j++)
         p->entries[j - 1] = p->entries[j];
     p->count--;
-    /* Maps of one device on one CPU are answered in order: what is left never will be. */
-    fail_lists(trace, state, p, event->device);
+    /* Maps of one device on one CPU are answered in order, interrupts aside: what is left never
+     * will be. */
+    fail_lists(trace, state, p, event->device, event->level);
     return true;
 }
 
@@ -456,7 +496,7 @@ bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
  * missing. Returns how many; state->matches[k] is the list entry of state->places[k], youngest
  * first. */
 static uint32_t match_list(struct bounce_trace *trace, struct dma_events *state,
-                           const struct cpu_pending *p, uint16_t device,
+                           const struct cpu_pending *p, const struct kernel_event *event,
                            const struct sg_entries *list)
 {
     uint32_t n = 0, entry = list->count;
@@ -464,7 +504,7 @@ static uint32_t match_list(struct bounce_trace *trace, struct dma_events *state,
     for (uint32_t i = p->count; i > 0 && entry > 0; i--) {
         const struct bounce_event *out = queued(trace, p->entries[i - 1].at);
 
-        if (out->device != device)
+        if (out->device != event->device || p->entries[i - 1].level != event->level)
             continue;
         if (list->truncated && n == 0 && out->orig_addr != list->orig_addrs[entry - 1])
             continue; /* beyond what was printed */
@@ -506,7 +546,7 @@ static void add_unprinted(struct bounce_trace *trace, struct dma_events *state,
     for (uint32_t i = from; i < p->count; i++) {
         struct bounce_event *out = queued(trace, p->entries[i].at);
 
-        if (out->device != event->device)
+        if (out->device != event->device || p->entries[i].level != event->level)
             continue;
         answered(trace, p->entries[i].at);
         out->dir = event->dir;
@@ -526,6 +566,8 @@ static void drop_answered(const struct bounce_trace *trace, struct cpu_pending *
     for (uint32_t i = 0; i < p->count; i++)
         if (trace->waits[p->entries[i].at & QUEUE_MASK])
             p->entries[kept++] = p->entries[i];
+        else
+            p->open -= !p->entries[i].next_seq;
     p->count = kept;
 }
 
@@ -541,7 +583,7 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
     trace->counts.truncated_lists += list->truncated;
     if (list->truncated)
         trace_note(trace, note_of(state, BOUNCE_NOTE_TRUNCATED_LIST, event, list->orig_addrs[0]));
-    matched = left = match_list(trace, state, p, event->device, list);
+    matched = left = match_list(trace, state, p, event, list);
     for (uint32_t entry = 0; entry < list->count; entry++) {
         struct bounce_event *out;
         bool bounced = left > 0 && state->matches[left - 1] == entry;
@@ -566,7 +608,7 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
     if (list->truncated)
         add_unprinted(trace, state, event, p, matched ? state->places[0] + 1 : 0, &built);
     drop_answered(trace, p);
-    fail_lists(trace, state, p, event->device);
+    fail_lists(trace, state, p, event->device, event->level);
     if (built.first == INDEX_NONE)
         return true;
     return index_insert(&state->by_orig,
@@ -757,7 +799,34 @@ void dma_events_settle(struct bounce_trace *trace, struct dma_events *state)
     const struct bounce_event *oldest = queued(trace, trace->head);
     struct cpu_pending *p = &state->cpus[oldest->cpu];
 
-    fail_lists(trace, state, p, oldest->device);
+    fail_lists(trace, state, p, oldest->device, 0);
+}
+
+void dma_events_lost(struct bounce_trace *trace, struct dma_events *state, uint16_t cpu,
+                     uint64_t count, uint64_t time_ns)
+{
+    struct cpu_pending *p = pending_of(state, cpu);
+    struct bounce_event *out;
+
+    if (!p)
+        return;
+    /* Their answers may be among the missing: mapped or not, nobody knows where. */
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct bounce_event *event = queued(trace, p->entries[i].at);
+
+        event->bound_seq = p->entries[i].next_seq ? p->entries[i].next_seq : state->events;
+        event->recorded = BOUNCE_RECORDED_NOTHING;
+        event->kind = BOUNCE_EVENT_LOST;
+        answered(trace, p->entries[i].at);
+        forget(state, event->handle);
+    }
+    p->count = p->open = 0;
+    out = queue_push(trace);
+    out->kind = BOUNCE_EVENT_LOST;
+    out->time_ns = time_ns;
+    out->cpu = cpu;
+    out->size = count;
+    out->seq = out->bound_seq = state->events;
 }
 
 void dma_events_restart(struct bounce_trace *trace, struct dma_events *state, uint64_t time_ns)
@@ -780,12 +849,46 @@ void dma_events_restart(struct bounce_trace *trace, struct dma_events *state, ui
     out->time_ns = time_ns;
 }
 
+/* The recording ended while a CPU was at it: the maps had been tried, and that is all. */
+static void cut_off(struct bounce_trace *trace, struct dma_events *state, struct cpu_pending *p)
+{
+    const struct pending *newest = &p->entries[p->count - 1];
+    uint16_t device = queued(trace, newest->at)->device;
+    uint8_t level = newest->level;
+    struct bounce_event *first = NULL;
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct bounce_event *event = queued(trace, p->entries[i].at);
+
+        if (event->device != device || p->entries[i].level != level) {
+            p->entries[kept++] = p->entries[i];
+            continue;
+        }
+        p->open -= !p->entries[i].next_seq;
+        if (!first) {
+            first = event;
+            first->flags |= BOUNCE_EVENT_LIST_FIRST;
+        }
+        event->bound_seq = p->entries[i].next_seq ? p->entries[i].next_seq : state->events + 1;
+        event->flags |= BOUNCE_EVENT_IN_LIST | BOUNCE_EVENT_LIST_OPEN;
+        event->list = first->handle;
+        event->recorded = BOUNCE_RECORDED_TRIED;
+        answered(trace, p->entries[i].at);
+    }
+    p->count = kept;
+}
+
 void dma_events_finish(struct bounce_trace *trace, struct dma_events *state)
 {
     for (uint32_t cpu = 0; cpu < state->ncpus; cpu++) {
         struct cpu_pending *p = &state->cpus[cpu];
 
         while (p->count)
-            fail_lists(trace, state, p, queued(trace, p->entries[0].at)->device);
+            if (p->entries[p->count - 1].next_seq)
+                fail_lists(trace, state, p, queued(trace, p->entries[p->count - 1].at)->device,
+                           p->entries[p->count - 1].level);
+            else
+                cut_off(trace, state, p);
     }
 }

@@ -12,6 +12,8 @@
 
 #define SG_ENTRIES_MAX 8192u /* far beyond what the kernel prints of one list */
 
+#define KERNEL_LEVELS 4u /* process, softirq, hardirq, NMI: each may interrupt those before it */
+
 /* What all of them share. */
 struct kernel_event {
     uint64_t time_ns;
@@ -19,6 +21,7 @@ struct kernel_event {
     uint16_t device;
     uint8_t dir;
     uint8_t attrs;
+    uint8_t level; /* below KERNEL_LEVELS; 0 where the record does not tell */
 };
 
 struct dma_events; /* live mappings, pending maps by CPU */
@@ -54,6 +57,10 @@ bool dma_events_unmap_sg(struct bounce_trace *trace, struct dma_events *state,
 
 /* Another boot begins: whatever is mapped is gone. */
 void dma_events_restart(struct bounce_trace *trace, struct dma_events *state, uint64_t time_ns);
+
+/* Records of that CPU are missing: what it had begun is not known any more. */
+void dma_events_lost(struct bounce_trace *trace, struct dma_events *state, uint16_t cpu,
+                     uint64_t count, uint64_t time_ns);
 
 /* The oldest event of the queue is taken as a failed list now; all of them at the end. */
 void dma_events_settle(struct bounce_trace *trace, struct dma_events *state);

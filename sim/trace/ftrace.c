@@ -34,6 +34,23 @@ static bool scan_time(struct cursor *c, uint64_t *time_ns)
     return true;
 }
 
+/* By the third of the flags. */
+static uint8_t level_of(char flag)
+{
+    switch (flag) {
+    case 's':
+        return 1;
+    case 'h':
+    case 'H':
+        return 2;
+    case 'z':
+    case 'Z':
+        return 3;
+    default:
+        return 0;
+    }
+}
+
 /* From "[CPU]" on; the cursor stands behind the "[". */
 static bool scan_prefix(struct cursor *c, struct kernel_line *prefix)
 {
@@ -44,9 +61,12 @@ static bool scan_prefix(struct cursor *c, struct kernel_line *prefix)
     if (!scan_decimal(&at, &prefix->cpu) || !scan_char(&at, ']'))
         return false;
     scan_blanks(&at);
+    prefix->level = 0;
     if (!scan_time(&at, &prefix->time_ns)) {
         if (!scan_word(&at, &word, &length)) /* irq and preempt flags */
             return false;
+        if (length > 2)
+            prefix->level = level_of(word[2]);
         scan_blanks(&at);
         if (!scan_time(&at, &prefix->time_ns))
             return false;
@@ -81,6 +101,8 @@ static void read_header(struct bounce_trace *trace, struct cursor c)
 {
     uint64_t kept, written, cpus;
 
+    if (SCAN_KEY(&c, "# tracer:"))
+        kernel_events_begin(trace, trace->state);
     if (SCAN_KEY(&c, "entries-in-buffer/entries-written:")) {
         scan_blanks(&c);
         if (scan_decimal(&c, &kept) && scan_char(&c, '/') && scan_decimal(&c, &written) &&
@@ -94,7 +116,7 @@ static void read_header(struct bounce_trace *trace, struct cursor c)
 /* Lines that are neither events nor header but belong to these files. */
 static bool known_other_line(struct bounce_trace *trace, struct cursor c)
 {
-    uint64_t number;
+    uint64_t number, cpu;
     struct cursor at = c;
 
     if (SCAN_LITERAL(&at, "cpus=") && scan_decimal(&at, &number) && number > 0 &&
@@ -104,16 +126,18 @@ static bool known_other_line(struct bounce_trace *trace, struct cursor c)
     }
     at = c;
     if (SCAN_LITERAL(&at, "CPU:") || SCAN_LITERAL(&at, "CPU ")) {
-        if (!scan_decimal(&at, &number))
+        if (!scan_decimal(&at, &cpu))
             return false;
         scan_blanks(&at);
+        if (cpu >= BOUNCE_MAX_CPUS)
+            return false;
         if (SCAN_LITERAL(&at, "[LOST ") && scan_decimal(&at, &number)) /* the kernel's */
-            trace_lost(trace, number);
+            kernel_events_lost(trace, trace->state, cpu, number);
         else if (SCAN_LITERAL(&at, "[EVENTS DROPPED]")) /* trace-cmd's, how many is not known */
-            trace_lost(trace, 1);
+            kernel_events_lost(trace, trace->state, cpu, 1);
         else if (scan_char(&at, '[') && scan_decimal(&at, &number) &&
                  SCAN_LITERAL(&at, " EVENTS DROPPED"))
-            trace_lost(trace, number);
+            kernel_events_lost(trace, trace->state, cpu, number);
         return true; /* also "CPU 1 is empty" */
     }
     at = c;

@@ -21,6 +21,7 @@ struct kernel_events {
     uint64_t base_ns; /* added to recorded times: joined recordings go on where the last ended */
     uint64_t last_ns; /* as recorded */
     bool started;
+    bool begins; /* a header stood here: what follows is another recording */
 
     /* Until the view is settled. */
     struct block_event *requests;
@@ -175,13 +176,14 @@ static uint64_t continued_time(struct bounce_trace *trace, struct kernel_events 
         s->started = true;
         trace->counts.first_ns = time_ns;
         s->base_ns = 0 - time_ns;
-    } else if (time_ns + STEP_BACK_NS < s->last_ns) {
+    } else if (time_ns + STEP_BACK_NS < s->last_ns || s->begins) {
         trace->counts.time_steps_back++;
         trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_RESTART,
-                                               .size = s->last_ns - time_ns,
+                                               .size = time_ns < s->last_ns ? s->last_ns - time_ns : 0,
                                                .time_ns = trace->counts.span_ns,
                                                .device = BOUNCE_NOTE_NO_DEVICE});
-        s->base_ns += s->last_ns - time_ns;
+        if (time_ns < s->last_ns)
+            s->base_ns += s->last_ns - time_ns;
         dma_events_restart(trace, s->text.dma, trace->counts.span_ns);
     } else if (time_ns < s->last_ns) {
         trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_TIME_BACK,
@@ -189,6 +191,7 @@ static uint64_t continued_time(struct bounce_trace *trace, struct kernel_events 
                                                .time_ns = trace->counts.span_ns,
                                                .device = BOUNCE_NOTE_NO_DEVICE});
     }
+    s->begins = false;
     s->last_ns = time_ns;
     time_ns += s->base_ns;
     if ((int64_t)time_ns < 0)
@@ -220,7 +223,7 @@ enum bounce_status kernel_events_take(struct bounce_trace *trace, struct kernel_
                                       const struct kernel_line *line, struct bounce_error *error)
 {
     const struct kernel_text_event *what = kernel_text_find(line->event, line->event_length);
-    struct kernel_event event = {.cpu = (uint16_t)line->cpu};
+    struct kernel_event event = {.cpu = (uint16_t)line->cpu, .level = line->level};
     struct cursor args = line->args;
     int kind;
 
@@ -254,6 +257,20 @@ enum bounce_status kernel_events_take(struct bounce_trace *trace, struct kernel_
         break;
     }
     return BOUNCE_OK;
+}
+
+void kernel_events_lost(struct bounce_trace *trace, struct kernel_events *state, uint64_t cpu,
+                        uint64_t count)
+{
+    trace_lost(trace, count);
+    if (state->view == MAPPINGS && state->started && state->text.dma)
+        dma_events_lost(trace, state->text.dma, (uint16_t)cpu, count, trace->counts.span_ns);
+}
+
+void kernel_events_begin(struct bounce_trace *trace, struct kernel_events *state)
+{
+    (void)trace;
+    state->begins = state->started;
 }
 
 enum bounce_status kernel_events_release(struct bounce_trace *trace, struct kernel_events *state,

@@ -13,6 +13,7 @@
 struct kernel_line {
     uint64_t time_ns; /* as recorded */
     uint64_t cpu;     /* below BOUNCE_MAX_CPUS */
+    uint8_t level;    /* of kernel_event */
     const char *event;
     size_t event_length;
     struct cursor args;
@@ -35,6 +36,13 @@ enum bounce_status kernel_events_release(struct bounce_trace *trace, struct kern
 /* One event of any name: counted, and queued if it is of use. */
 enum bounce_status kernel_events_take(struct bounce_trace *trace, struct kernel_events *state,
                                       const struct kernel_line *line, struct bounce_error *error);
+
+/* The recorder says that `count` records of that CPU are missing here. */
+void kernel_events_lost(struct bounce_trace *trace, struct kernel_events *state, uint64_t cpu,
+                        uint64_t count);
+
+/* The text of another recording begins. */
+void kernel_events_begin(struct bounce_trace *trace, struct kernel_events *state);
 
 /* See struct bounce_format_ops. */
 void kernel_events_settle(struct bounce_trace *trace, struct kernel_events *state);

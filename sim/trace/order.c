@@ -10,6 +10,7 @@
 
 #define CREDIT_AN_EVENT 48
 #define CREDIT_MAX      400000
+#define QUICK_PUT_OFF   16u
 
 /* ---- creation ---- */
 
@@ -155,7 +156,7 @@ static void take_over(struct bounce_order *order, uint64_t place)
 
     report(order, map);
     if (map->recorded == BOUNCE_RECORDED_ADDRESS) {
-        order_clear_slots(order, map);
+        order_clear_slots(order, place);
         flags = BOUNCE_EVENT_PLACED;
     }
     order_log(order, place, flags);
@@ -210,7 +211,7 @@ void order_look_at_next(struct bounce_order *order)
                 retry_put_off(order);
             return;
         }
-        if (order->nput_off == PUT_OFF_MAX)
+        if (order->nput_off == (order->quick && !order->trial ? QUICK_PUT_OFF : PUT_OFF_MAX))
             force_due(order, UINT64_MAX);
         order->put_off[order->nput_off++] = place;
         return;
@@ -240,7 +241,7 @@ size_t bounce_order_push(struct bounce_order *order, const struct bounce_device 
         held->event = *event;
         held->tlb_addr = 0;
         held->list_prev = held->released_by = NO_PLACE;
-        held->done = held->emitted = false;
+        held->done = held->emitted = held->failed = held->slowly = false;
         p = &order->placed[event->handle];
         if (event->kind == BOUNCE_EVENT_MAP) {
             p->pushed_addr = event->recorded == BOUNCE_RECORDED_ADDRESS ? event->tlb_addr : 0;
@@ -296,6 +297,42 @@ static struct bounce_event held_event(const struct step *step, const struct boun
                                  .flags = BOUNCE_EVENT_HELD};
 }
 
+static struct bounce_event release_event(const struct bounce_order *order, const struct step *step,
+                                         const struct bounce_event *event)
+{
+    bool drop = step->kind == STEP_DROP;
+
+    return (struct bounce_event){.time_ns = order->last_ns,
+                                 .id = drop ? UINT64_MAX : event->id,
+                                 .size = event->size,
+                                 .handle = drop ? step->handle : event->handle,
+                                 .list = BOUNCE_NO_LIST,
+                                 .device = event->device,
+                                 .cpu = event->cpu,
+                                 .kind = BOUNCE_EVENT_UNMAP,
+                                 .dir = event->dir,
+                                 .attrs = BOUNCE_ATTR_SKIP_CPU_SYNC,
+                                 .flags = BOUNCE_EVENT_IMPLIED};
+}
+
+/* Whether anything came between the failure, which was fetched, and the last entry given back. */
+static bool released_slowly(struct bounce_order *order, uint64_t fail)
+{
+    bool other = false;
+
+    for (uint64_t i = order->log_head; i < order->log_tail; i++) {
+        const struct step *step = step_at(order, i);
+        bool ours = step->kind == STEP_RELEASE && step->fail == fail;
+
+        if (ours && other)
+            return true;
+        if (!ours && other && i - order->log_head > ORDER_HISTORY)
+            break;
+        other |= !ours;
+    }
+    return false;
+}
+
 static void count_move(struct bounce_order *order, const struct step *step)
 {
     uint64_t distance = 0;
@@ -326,13 +363,20 @@ static size_t fetch(struct bounce_order *order, struct bounce_event *events)
         events[got++] = held_event(step, &held->event, order->last_ns);
         return got;
     }
+    if (step->kind != STEP_EVENT) {
+        if (step->kind == STEP_DROP || held_at(order, step->fail)->slowly)
+            events[got++] = release_event(order, step, &held->event);
+        return got;
+    }
+    if (step->released)
+        held->slowly = released_slowly(order, step->place);
     if (step->grown) {
         order->grown[step->grown - 1].settled = true;
         events[got++] = grow_event(order, step, &held->event);
     }
     if (held->event.kind != BOUNCE_EVENT_LOST) {
         events[got] = held->event;
-        events[got++].flags |= step->flags;
+        events[got++].flags |= step->flags | (held->slowly ? BOUNCE_EVENT_SLOWLY : 0);
         order->last_ns = held->event.time_ns;
     }
     count_move(order, step);

@@ -12,6 +12,8 @@
 
 #define MIN_SLABS   512u
 #define TRIAL_MAPS  400u
+#define QUICK_MAPS  60u
+#define QUICK_MOST  64u /* trials of a quick order */
 #define TRIAL_WRONG 12u
 #define NEWER_MAX   2u /* pools above which a pool may turn up late */
 
@@ -46,17 +48,19 @@ static struct trial run_trial(struct bounce_order *order, uint64_t place, bool p
     uint64_t base = order->log_base;
     size_t nput_off = order->nput_off;
     struct bounce_order_stats before = order->stats;
+    uint64_t most = order->quick ? QUICK_MAPS : TRIAL_MAPS;
     bool quick = order->quick, gap = order->gap;
     uint32_t nknown = order->nknown;
     struct trial trial;
 
     memcpy(put_off, order->put_off, nput_off * sizeof(*put_off));
     order->quick = order->trial = true;
+    order->trials++;
     if (placed) {
         remove_put_off(order, place);
         order_log(order, place, 0);
     }
-    while (order->head < order->tail && order->stats.maps - before.maps < TRIAL_MAPS &&
+    while (order->head < order->tail && order->stats.maps - before.maps < most &&
            order->stats.unexplained - before.unexplained < TRIAL_WRONG) {
         uint8_t kind = held_at(order, order->head)->event.kind;
 
@@ -162,7 +166,7 @@ bool order_explain_elsewhere(struct bounce_order *order, uint64_t place, bool du
     int64_t best_score = 0;
     uint32_t there = pools_there(order);
 
-    if (!order->trial && order->ngrown < GROWN_MAX)
+    if (!order->trial && order->ngrown < GROWN_MAX && (!order->quick || order->trials < QUICK_MOST))
         for (uint64_t nslabs = BOUNCE_MAX_GROWN_NSLABS; nslabs >= BOUNCE_SEGMENT_SLOTS; nslabs /= 2)
             for (uint32_t newer = 0; newer <= NEWER_MAX && newer <= there; newer++) {
                 drop_unused(order);

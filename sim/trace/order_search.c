@@ -28,7 +28,7 @@ struct item {
     bool map;
 };
 
-enum phase { PLACE_WAITING, GO_ON, FREE_EARLY, EXHAUSTED };
+enum phase { GIVE_BACK, PLACE_WAITING, GO_ON, FREE_EARLY };
 
 struct frame {
     uint64_t log_mark; /* what led here is undone down to it */
@@ -134,6 +134,9 @@ static bool any_due(struct bounce_order *order, const struct order_search *s, ui
 
     for (uint32_t w = s->first; w != NONE; w = s->items[w].next)
         if (held_at(order, s->items[w].place)->event.bound_seq <= seq)
+            return true;
+    for (uint32_t i = 0; i < order->nreleasing; i++)
+        if (held_at(order, order->releasing[i])->event.bound_seq <= seq)
             return true;
     return false;
 }
@@ -280,9 +283,32 @@ static bool free_one(struct bounce_order *order, struct order_search *s, struct 
     return false;
 }
 
+/* The next entry of a list that failed; of the lists, one after the other. */
+static bool give_back(struct bounce_order *order, struct order_search *s, struct frame *frame)
+{
+    uint64_t fail, entry;
+
+    if (frame->free >= order->nreleasing)
+        return false;
+    fail = order->releasing[frame->free++];
+    entry = order_next_release(order, fail);
+    if (entry == NO_PLACE)
+        return false;
+    enter(order, s, frame->at);
+    order_release(order, fail, entry);
+    s->hash ^= mix(entry, fail);
+    return true;
+}
+
 static bool move(struct bounce_order *order, struct order_search *s)
 {
     struct frame *frame = &s->frames[s->depth - 1];
+
+    if (frame->phase == GIVE_BACK) {
+        if (give_back(order, s, frame))
+            return true;
+        frame->phase = PLACE_WAITING;
+    }
 
     if (frame->phase == PLACE_WAITING && !place_waiting(order, s, frame)) {
         frame->phase = GO_ON;
@@ -368,7 +394,7 @@ static void begin(struct bounce_order *order, struct order_search *s, uint64_t f
     s->count = s->nsaved = 0;
     for (uint64_t i = from; i < order->log_tail; i++) {
         s->saved[s->nsaved++] = *step_at(order, i);
-        if (step_at(order, i)->place < order->head)
+        if (step_at(order, i)->kind == STEP_EVENT && step_at(order, i)->place < order->head)
             add_item(order, s, step_at(order, i)->place);
     }
     for (size_t i = 0; i < order->nput_off; i++)
@@ -417,6 +443,8 @@ static void settle(struct bounce_order *order, struct order_search *s, uint64_t 
         stats->explained += is_told_map(order, step_at(order, i));
         stats->transients += (step_at(order, i)->flags & BOUNCE_EVENT_TRANSIENT) != 0;
     }
+    while (order->nreleasing)
+        order_release_all(order, order->releasing[0]);
     order->nput_off = 0;
     for (uint32_t w = s->first; w != NONE; w = s->items[w].next)
         order->put_off[order->nput_off++] = s->items[w].place;
@@ -441,13 +469,16 @@ bool order_search(struct bounce_order *order, uint64_t place)
                             ? order->log_tail - efforts[i].steps
                             : order->log_base;
 
+        order->searching = true;
         begin(order, s, from);
         if (descend(order, s,
                     efforts[i].nodes < order->credit ? efforts[i].nodes : order->credit)) {
+            order->searching = false;
             settle(order, s, from);
             return true;
         }
         redo(order, s);
+        order->searching = false;
         if (from == order->log_base)
             break;
     }

@@ -118,8 +118,6 @@ bool order_answers(struct bounce_order *order, const struct bounce_event *event)
     return true;
 }
 
-/* ---- maps ---- */
-
 static void take(struct bounce_order *order, struct step *step, const struct bounce_event *event,
                  uint64_t tlb_addr)
 {
@@ -145,44 +143,102 @@ static void take(struct bounce_order *order, struct step *step, const struct bou
         step->tlb_addr = held_at(order, step->place)->tlb_addr = tlb_addr;
 }
 
-/* A list that failed gives back what it had, at once and in order; what its records tell of goes on
- * as another attempt. */
-static void release_list(struct bounce_order *order, struct step *step)
+/* ---- lists that fail ---- */
+
+/* They give back what they had, in order; what the records tell of goes on as another attempt. */
+uint64_t order_next_release(struct bounce_order *order, uint64_t fail)
 {
-    uint64_t at = held_at(order, step->place)->list_prev;
+    uint64_t found = NO_PLACE, at = held_at(order, fail)->list_prev;
 
-    step->released = true;
-    while (at != NO_PLACE && at >= order->base) {
-        struct held *entry = held_at(order, at);
-        struct placed *p = &order->placed[entry->event.handle];
+    while (at != NO_PLACE && order->tail - at < ORDER_WINDOW) {
+        const struct held *entry = held_at(order, at);
 
-        if (entry->released_by != NO_PLACE || !entry->done)
+        if (!entry->done || (entry->released_by != NO_PLACE && entry->released_by != fail) ||
+            entry->failed)
             break;
-        entry->released_by = step->place;
-        if (entry->tlb_addr)
-            bounce_swiotlb_unmap(order->mem, &order->devices[entry->event.device], entry->tlb_addr);
-        p->live = false;
+        if (entry->released_by == NO_PLACE)
+            found = at;
         at = entry->list_prev;
     }
+    return found;
 }
 
-static void take_list_back(struct bounce_order *order, const struct step *step)
+static void begin_release(struct bounce_order *order, uint64_t fail)
 {
-    uint64_t at = held_at(order, step->place)->list_prev;
-
-    while (at != NO_PLACE && at >= order->base) {
-        struct held *entry = held_at(order, at);
-        struct bounce_map_request request = order_request(order, &entry->event);
-
-        if (entry->released_by != step->place)
-            break;
-        entry->released_by = NO_PLACE;
-        if (entry->tlb_addr)
-            order->placed[entry->event.handle].live =
-                bounce_swiotlb_place(order->mem, &request, entry->tlb_addr, false);
-        at = entry->list_prev;
-    }
+    if (order->nreleasing < RELEASING_MAX)
+        order->releasing[order->nreleasing++] = fail;
 }
+
+static void end_release(struct bounce_order *order, uint64_t fail)
+{
+    for (uint32_t i = 0; i < order->nreleasing; i++)
+        if (order->releasing[i] == fail) {
+            order->nreleasing--;
+            memmove(order->releasing + i, order->releasing + i + 1,
+                    (order->nreleasing - i) * sizeof(*order->releasing));
+            return;
+        }
+}
+
+static bool is_releasing(const struct bounce_order *order, uint64_t fail)
+{
+    for (uint32_t i = 0; i < order->nreleasing; i++)
+        if (order->releasing[i] == fail)
+            return true;
+    return false;
+}
+
+static void fail_list(struct bounce_order *order, struct step *step)
+{
+    held_at(order, step->place)->failed = true;
+    step->released = order_next_release(order, step->place) != NO_PLACE;
+    if (step->released)
+        begin_release(order, step->place);
+}
+
+static void do_release(struct bounce_order *order, const struct step *step)
+{
+    struct held *entry = held_at(order, step->place);
+
+    entry->released_by = step->fail;
+    if (entry->tlb_addr)
+        bounce_swiotlb_unmap(order->mem, &order->devices[entry->event.device], entry->tlb_addr);
+    order->placed[entry->event.handle].live = false;
+    if (order_next_release(order, step->fail) == NO_PLACE)
+        end_release(order, step->fail);
+}
+
+static void undo_release(struct bounce_order *order, const struct step *step)
+{
+    struct held *entry = held_at(order, step->place);
+    struct bounce_map_request request = order_request(order, &entry->event);
+
+    entry->released_by = NO_PLACE;
+    if (entry->tlb_addr)
+        order->placed[entry->event.handle].live =
+            bounce_swiotlb_place(order->mem, &request, entry->tlb_addr, false);
+    if (!is_releasing(order, step->fail))
+        begin_release(order, step->fail);
+}
+
+struct step *order_release(struct bounce_order *order, uint64_t fail, uint64_t entry)
+{
+    struct step *step = step_at(order, order->log_tail++);
+
+    *step = (struct step){.place = entry, .fail = fail, .kind = STEP_RELEASE};
+    do_release(order, step);
+    return step;
+}
+
+void order_release_all(struct bounce_order *order, uint64_t fail)
+{
+    uint64_t entry;
+
+    while ((entry = order_next_release(order, fail)) != NO_PLACE)
+        order_release(order, fail, entry);
+}
+
+/* ---- maps ---- */
 
 static void do_map(struct bounce_order *order, struct step *step, const struct bounce_event *event)
 {
@@ -190,10 +246,11 @@ static void do_map(struct bounce_order *order, struct step *step, const struct b
     struct bounce_map_result result;
 
     held_at(order, step->place)->tlb_addr = 0;
+    held_at(order, step->place)->failed = false;
     order->placed[event->handle].live = false;
     if (event->recorded == BOUNCE_RECORDED_FULL) {
         if (of_list)
-            release_list(order, step);
+            fail_list(order, step);
         return;
     }
     if (event->recorded == BOUNCE_RECORDED_ADDRESS) {
@@ -210,14 +267,14 @@ static void do_map(struct bounce_order *order, struct step *step, const struct b
     if (result.outcome == BOUNCE_MAP_OK)
         take(order, step, event, result.tlb_addr);
     else if (of_list && !order->growing)
-        release_list(order, step);
+        fail_list(order, step);
 }
 
 static void undo_map(struct bounce_order *order, const struct step *step,
                      const struct bounce_event *event)
 {
     if (step->released)
-        take_list_back(order, step);
+        end_release(order, step->place);
     if (step->tlb_addr) {
         bounce_swiotlb_unmap(order->mem, &order->devices[event->device], step->tlb_addr);
         order->placed[event->handle].live = false;
@@ -283,6 +340,7 @@ static void restart(struct bounce_order *order)
     for (uint32_t h = 0; h < order->room; h++)
         order->placed[h].live = false;
     order->gap = false;
+    order->nreleasing = 0;
     for (uint32_t i = 0; i < order->ngrown; i++) {
         order->grown[i].added = false;
         order->grown[i].gone = true;
@@ -298,6 +356,10 @@ void order_do(struct bounce_order *order, struct step *step)
     step->moves_cursor = step->released = false;
     if (step->kind == STEP_HOLD) {
         hold(order, event, step->handle, event->tlb_addr);
+        return;
+    }
+    if (step->kind == STEP_RELEASE) {
+        do_release(order, step);
         return;
     }
     held_at(order, step->place)->done = true;
@@ -324,6 +386,10 @@ void order_undo(struct bounce_order *order, const struct step *step)
         order->placed[step->handle].live = false;
         return;
     }
+    if (step->kind == STEP_RELEASE) {
+        undo_release(order, step);
+        return;
+    }
     held_at(order, step->place)->done = false;
     if (event->kind == BOUNCE_EVENT_UNMAP)
         undo_unmap(order, step, event);
@@ -339,6 +405,8 @@ struct step *order_log(struct bounce_order *order, uint64_t place, uint16_t flag
     order_do(order, step);
     if (step->fixed)
         order->log_base = order->log_tail;
+    if (step->released && !order->searching)
+        order_release_all(order, place);
     return step;
 }
 
@@ -350,24 +418,38 @@ void order_rewind(struct bounce_order *order, uint64_t from)
 
 /* ---- what nothing explains ---- */
 
+static void drop(struct bounce_order *order, uint64_t place, uint32_t handle)
+{
+    struct step *step = step_at(order, order->log_tail++);
+    struct placed *p = &order->placed[handle];
+
+    *step = (struct step){.place = place, .kind = STEP_DROP, .handle = handle, .fixed = true};
+    order->log_base = order->log_tail;
+    order->stats.conflicts++;
+    bounce_swiotlb_unmap(order->mem, &order->devices[p->device], p->tlb_addr);
+    p->live = false;
+}
+
 /* Whoever holds slots of the recorded address must have been freed: by an unmap a little later, or
  * by one that was lost. */
-void order_clear_slots(struct bounce_order *order, const struct bounce_event *map)
+void order_clear_slots(struct bounce_order *order, uint64_t place)
 {
-    struct bounce_map_request request = order_request(order, map);
-    uint64_t mask = request.device->min_align_mask;
-    uint64_t before = map->orig_addr & mask & ~SLOT_MASK; /* slots of padding */
-    uint64_t end = map->tlb_addr + map->size;
+    const struct bounce_event *map = &held_at(order, place)->event;
+    uint64_t pad = map->orig_addr & order->devices[map->device].min_align_mask & ~SLOT_MASK;
+    uint64_t low = (map->tlb_addr & ~SLOT_MASK) - pad, high = map->tlb_addr + map->size;
+    bool held = false;
 
-    for (uint64_t addr = map->tlb_addr - before; addr < end; addr += SLOT_MASK + 1) {
-        uint64_t holder = bounce_swiotlb_holder(order->mem, addr);
+    for (uint64_t addr = low; addr < high && !held; addr += SLOT_MASK + 1)
+        held = bounce_swiotlb_holder(order->mem, addr) != 0;
+    for (uint32_t h = 0; held && h < order->room; h++) {
+        const struct placed *p = &order->placed[h];
+        uint64_t before;
 
-        for (uint32_t h = 0; holder && h < order->room; h++)
-            if (order->placed[h].live && order->placed[h].tlb_addr == holder) {
-                order->stats.conflicts++;
-                bounce_swiotlb_unmap(order->mem, &order->devices[order->placed[h].device], holder);
-                order->placed[h].live = false;
-                break;
-            }
+        if (!p->live)
+            continue;
+        before = p->orig_addr & order->devices[p->device].min_align_mask & ~SLOT_MASK;
+        if ((p->tlb_addr & ~SLOT_MASK) - before < high &&
+            low < ((p->tlb_addr + p->size + SLOT_MASK) & ~SLOT_MASK))
+            drop(order, place, h);
     }
 }

@@ -17,6 +17,7 @@
 #define NO_PLACE          UINT64_MAX
 #define GROWN_MAX         256u
 #define KNOWN_AREAS       256u
+#define RELEASING_MAX     256u
 
 struct held {
     struct bounce_event event;
@@ -25,16 +26,21 @@ struct held {
     uint64_t released_by; /* the same: place of the entry whose failure gave it back, or NO_PLACE */
     bool done;
     bool emitted;
+    bool failed; /* its list failed at it */
+    bool slowly; /* BOUNCE_EVENT_SLOWLY */
 };
 
 enum step_kind {
     STEP_EVENT,
-    STEP_HOLD, /* something that was mapped before its record would tell is found out */
+    STEP_RELEASE, /* an entry, of which `place` tells, of the list that failed at `fail` */
+    STEP_DROP,    /* `handle` stands in the way of what no order explains: it must be gone */
+    STEP_HOLD,    /* something that was mapped before its record would tell is found out */
 };
 
 /* What has been placed, as long as its place may still change. */
 struct step {
     uint64_t place;
+    uint64_t fail;
     uint64_t tlb_addr; /* slots taken, or given back; 0: none */
     uint64_t orig_addr;
     uint64_t size;
@@ -44,7 +50,7 @@ struct step {
     uint16_t grown;  /* 1 + index of the pool that came with it; 0: none */
     uint8_t kind;    /* enum step_kind */
     bool moves_cursor;
-    bool released; /* a list's entries were given back */
+    bool released; /* its list failed there, and had entries to give back */
     bool early;    /* an unmap before its record */
     bool fixed;    /* cannot be undone */
 };
@@ -72,8 +78,9 @@ struct bounce_order {
     struct bounce_swiotlb *mem;
     const struct bounce_device *devices;
     bool growing;
-    bool quick;           /* no search: a trial, or one of many configurations */
-    bool trial;           /* what comes of it is undone: no pool is added to the table */
+    bool quick; /* no search: a trial, or one of many configurations */
+    bool trial; /* what comes of it is undone: no pool is added to the table */
+    uint32_t trials;
     uint64_t first_start; /* of the pool that was there first */
     uint64_t default_nslabs;
     uint32_t default_nareas;
@@ -85,6 +92,9 @@ struct bounce_order {
     uint64_t log_base; /* nothing before it can be undone */
     uint64_t log_head;
     uint64_t log_tail;
+    uint64_t releasing[RELEASING_MAX]; /* places at which a list failed that still has entries */
+    uint32_t nreleasing;
+    bool searching;                /* the search gives lists' entries back itself */
     uint64_t put_off[PUT_OFF_MAX]; /* places of maps to be tried again, oldest first */
     size_t nput_off;
     struct placed *placed; /* by handle */
@@ -144,11 +154,16 @@ void order_undo(struct bounce_order *order, const struct step *step);
 /* Appends the event to the log and does it. */
 struct step *order_log(struct bounce_order *order, uint64_t place, uint16_t flags);
 
+/* The next entry of the list that failed at `fail`, in its order; NO_PLACE at the end. */
+uint64_t order_next_release(struct bounce_order *order, uint64_t fail);
+struct step *order_release(struct bounce_order *order, uint64_t fail, uint64_t entry);
+void order_release_all(struct bounce_order *order, uint64_t fail);
+
 /* Undoes all steps from log index `from` on; their events count as not placed. */
 void order_rewind(struct bounce_order *order, uint64_t from);
 
 /* The recorded slots are taken from whoever holds them. */
-void order_clear_slots(struct bounce_order *order, const struct bounce_event *map);
+void order_clear_slots(struct bounce_order *order, uint64_t place);
 
 /* ---- order.c: the greedy pass, also for trials ---- */
 

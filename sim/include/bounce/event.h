@@ -53,6 +53,8 @@ enum bounce_event_flag {
     BOUNCE_EVENT_PLACED = 1u << 7,    /* MAP that no order explains: its recorded slots are taken */
     BOUNCE_EVENT_TRANSIENT = 1u << 8, /* MAP that the recorded kernel gave a pool of its own */
     BOUNCE_EVENT_CURSOR = 1u << 9,    /* MAP: the cursor of its area was not known until then */
+    BOUNCE_EVENT_SLOWLY = 1u << 10,   /* MAP at which its list failed: other CPUs' events came while
+                                         it gave back its entries, so UNMAP events do that */
 };
 
 #define BOUNCE_NO_LIST   UINT32_MAX
