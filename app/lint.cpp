@@ -185,6 +185,8 @@ void linter::add(const bounce_event *events, std::size_t count) {
             restart();
             break;
         case BOUNCE_EVENT_WORKER:
+        case BOUNCE_EVENT_LOST:
+        case BOUNCE_EVENT_GROW:
             break;
         }
     }

@@ -456,6 +456,23 @@ static void settle_map(struct dma_events *state, struct bounce_event *out,
     }
 }
 
+/* 1 + index of the newest pending map that this may answer, 0 when there is none. */
+static uint32_t find_pending(struct bounce_trace *trace, const struct cpu_pending *p,
+                             const struct kernel_event *event, uint64_t orig_addr, uint64_t size,
+                             bool same_level)
+{
+    uint32_t i;
+
+    for (i = p->count; i > 0; i--) {
+        const struct bounce_event *out = queued(trace, p->entries[i - 1].at);
+
+        if (out->device == event->device && out->orig_addr == orig_addr && out->size == size &&
+            (!same_level || p->entries[i - 1].level == event->level))
+            break;
+    }
+    return i;
+}
+
 bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
                     const struct kernel_event *event, uint64_t dma_addr, uint64_t orig_addr,
                     uint64_t size)
@@ -466,12 +483,9 @@ bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
 
     if (!p)
         return false;
-    for (i = p->count; i > 0; i--) {
-        out = queued(trace, p->entries[i - 1].at);
-        if (out->device == event->device && out->orig_addr == orig_addr && out->size == size &&
-            p->entries[i - 1].level == event->level)
-            break;
-    }
+    i = find_pending(trace, p, event, orig_addr, size, true);
+    if (i == 0)
+        i = find_pending(trace, p, event, orig_addr, size, false);
     if (i == 0) { /* not bounced, or the event for it was not recorded */
         out = push_map(trace, state, event, orig_addr, size);
         if (out)

@@ -101,8 +101,6 @@ static void read_header(struct bounce_trace *trace, struct cursor c)
 {
     uint64_t kept, written, cpus;
 
-    if (SCAN_KEY(&c, "# tracer:"))
-        kernel_events_begin(trace, trace->state);
     if (SCAN_KEY(&c, "entries-in-buffer/entries-written:")) {
         scan_blanks(&c);
         if (scan_decimal(&c, &kept) && scan_char(&c, '/') && scan_decimal(&c, &written) &&

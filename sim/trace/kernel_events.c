@@ -21,7 +21,6 @@ struct kernel_events {
     uint64_t base_ns; /* added to recorded times: joined recordings go on where the last ended */
     uint64_t last_ns; /* as recorded */
     bool started;
-    bool begins; /* a header stood here: what follows is another recording */
 
     /* Until the view is settled. */
     struct block_event *requests;
@@ -176,14 +175,13 @@ static uint64_t continued_time(struct bounce_trace *trace, struct kernel_events 
         s->started = true;
         trace->counts.first_ns = time_ns;
         s->base_ns = 0 - time_ns;
-    } else if (time_ns + STEP_BACK_NS < s->last_ns || s->begins) {
+    } else if (time_ns + STEP_BACK_NS < s->last_ns) {
         trace->counts.time_steps_back++;
         trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_RESTART,
-                                               .size = time_ns < s->last_ns ? s->last_ns - time_ns : 0,
+                                               .size = s->last_ns - time_ns,
                                                .time_ns = trace->counts.span_ns,
                                                .device = BOUNCE_NOTE_NO_DEVICE});
-        if (time_ns < s->last_ns)
-            s->base_ns += s->last_ns - time_ns;
+        s->base_ns += s->last_ns - time_ns;
         dma_events_restart(trace, s->text.dma, trace->counts.span_ns);
     } else if (time_ns < s->last_ns) {
         trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_TIME_BACK,
@@ -191,7 +189,6 @@ static uint64_t continued_time(struct bounce_trace *trace, struct kernel_events 
                                                .time_ns = trace->counts.span_ns,
                                                .device = BOUNCE_NOTE_NO_DEVICE});
     }
-    s->begins = false;
     s->last_ns = time_ns;
     time_ns += s->base_ns;
     if ((int64_t)time_ns < 0)
@@ -265,12 +262,6 @@ void kernel_events_lost(struct bounce_trace *trace, struct kernel_events *state,
     trace_lost(trace, count);
     if (state->view == MAPPINGS && state->started && state->text.dma)
         dma_events_lost(trace, state->text.dma, (uint16_t)cpu, count, trace->counts.span_ns);
-}
-
-void kernel_events_begin(struct bounce_trace *trace, struct kernel_events *state)
-{
-    (void)trace;
-    state->begins = state->started;
 }
 
 enum bounce_status kernel_events_release(struct bounce_trace *trace, struct kernel_events *state,

@@ -41,9 +41,6 @@ enum bounce_status kernel_events_take(struct bounce_trace *trace, struct kernel_
 void kernel_events_lost(struct bounce_trace *trace, struct kernel_events *state, uint64_t cpu,
                         uint64_t count);
 
-/* The text of another recording begins. */
-void kernel_events_begin(struct bounce_trace *trace, struct kernel_events *state);
-
 /* See struct bounce_format_ops. */
 void kernel_events_settle(struct bounce_trace *trace, struct kernel_events *state);
 
