@@ -253,6 +253,7 @@ size_t bounce_order_push(struct bounce_order *order, const struct bounce_device 
                 list->list_last = order->tail;
             }
         } else if (event->kind == BOUNCE_EVENT_UNMAP) {
+            order->unmatched += (event->flags & BOUNCE_EVENT_UNMATCHED) != 0;
             held->tlb_addr = p->pushed_addr;
         }
         order->tail++;
@@ -380,6 +381,7 @@ static size_t fetch(struct bounce_order *order, struct bounce_event *events)
         order->last_ns = held->event.time_ns;
     }
     count_move(order, step);
+    order->unmatched -= (held->event.flags & BOUNCE_EVENT_UNMATCHED) != 0;
     held->emitted = true;
     while (order->base < order->tail && held_at(order, order->base)->emitted)
         order->base++;

@@ -82,6 +82,8 @@ static bool find_out(struct bounce_order *order, const struct bounce_event *map)
     uint32_t handle;
     struct step *step;
 
+    if (!order->unmatched)
+        return false;
     order_peek(order, map, &result);
     if (result.outcome != BOUNCE_MAP_OK)
         return false;

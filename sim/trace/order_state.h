@@ -99,6 +99,7 @@ struct bounce_order {
     size_t nput_off;
     struct placed *placed; /* by handle */
     uint32_t room;
+    uint64_t unmatched; /* unmaps without a map that are at hand */
     uint32_t next_held; /* handle for the next mapping that is found out */
     struct grown grown[GROWN_MAX];
     uint32_t ngrown;
