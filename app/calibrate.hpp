@@ -15,7 +15,7 @@ struct copy_times {
     std::uint64_t bytes;
     double hot_ns;  // the same two buffers, in the cache
     double walk_ns; // the destination is the next piece of a 64 MiB pool, as areas hand them out
-    double cold_ns; // both anywhere in 256 MiB
+    double cold_ns; // both anywhere in 128 MiB of their own
 };
 
 // Takes 320 MiB of memory while it runs and some tenths of a second a size. `stop` is asked between

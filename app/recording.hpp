@@ -61,6 +61,11 @@ struct recording {
     // From 6.12 on, mappings were recorded; before, requests alone.
     bool has_dma_events() const;
 
+    // The kernel cannot grow its pool.
+    bool never_grew() const {
+        return dynamic ? !*dynamic : begin.nslabs && !transient();
+    }
+
     // The first pool: from the boot line where the pool may have grown, else from the counters.
     // All 0 when nothing tells.
     bounce_boot pool() const;

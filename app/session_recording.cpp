@@ -63,6 +63,7 @@ void trace_session::infer_pool(bounce_infer_given given) {
         given.used_known = true;
         given.used = *told_->begin.used;
     }
+    given.never_grew = told_ && told_->never_grew();
     if (told_ && !header.has_header) {
         bounce_infer_given plain = given;
         given.boot = told_->pool();

@@ -396,20 +396,20 @@ static enum bounce_status try_pools(const struct bounce_evidence *evidence,
                                     const struct bounce_event *events, size_t count,
                                     struct bounce_inference guess, struct bounce_inference *out)
 {
-    /* Held events stand in front. */
-    bool in_use = count && (events[0].flags & BOUNCE_EVENT_HELD), told = given->boot.nareas;
+    bool told = given->boot.nareas;
     enum bounce_status status = try_sizes(evidence, given, devices, events, count, 0, guess, out);
 
-    if (!status && !good_enough(out) && in_use)
+    /* A pool that is empty may have been used before: its cursors are anywhere. */
+    if (!status && !good_enough(out))
         status = try_sizes_in_use(evidence, given, devices, events, count, 0, guess, out);
-    if (!status && !good_enough(out)) {
+    if (!status && !good_enough(out) && !given->never_grew) {
         guess.grew = true;
         status = try_sizes(evidence, given, devices, events, count, 0, guess, out);
         guess.grew = false;
     }
     if (!status && !good_enough(out) && !told)
         status = try_other_areas(evidence, given, devices, events, count, false, guess, out);
-    if (!status && !good_enough(out) && !told && in_use)
+    if (!status && !good_enough(out) && !told)
         status = try_other_areas(evidence, given, devices, events, count, true, guess, out);
     return status;
 }

@@ -216,7 +216,7 @@ static enum bounce_status take_event(struct bounce_trace *trace, struct cursor c
                                      struct bounce_error *error)
 {
     struct tracedat *t = trace->state;
-    struct kernel_line event;
+    struct kernel_line event = {0};
 
     if (!scan_decimal(&c, &event.cpu) || event.cpu >= BOUNCE_MAX_CPUS || !scan_char(&c, ' ') ||
         !scan_decimal(&c, &event.time_ns) || !scan_char(&c, ' ') ||

@@ -51,6 +51,7 @@ struct bounce_infer_given {
     uint32_t cpus;
     uint64_t start;
     const struct bounce_kernel *kernel;
+    bool never_grew; /* the recorded kernel cannot, or was seen not to */
     bool used_known; /* the recorded kernel's io_tlb_used when the recording began */
     uint64_t used;
 };
