@@ -152,7 +152,9 @@ json::object timing_json(const models::timing_stats &timing) {
 }
 
 std::string requests_summary(const models::request_stats &r) {
-    auto ns = [](double value) { return time_text(static_cast<std::uint64_t>(value + 0.5)); };
+    auto ns = [](double value) {
+        return time_text(static_cast<std::uint64_t>(std::llround(value)));
+    };
     std::string text = with_commas(r.completed) + " of " + with_commas(r.arrived) +
                        " requests done, in " + ns(r.latency_p50_ns) + " in the middle and " +
                        ns(r.latency_max_ns) + " at most";

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #ifdef BOUNCESIM_SYSTEMC
 #include "check_report.hpp"
@@ -67,7 +68,7 @@ void set_parameter(models::iommu_config &config, const std::string &text) {
 }
 
 std::string ns(double value) {
-    return time_text(static_cast<std::uint64_t>(value + 0.5));
+    return time_text(static_cast<std::uint64_t>(std::llround(value)));
 }
 
 } // namespace

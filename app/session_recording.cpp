@@ -72,7 +72,7 @@ void trace_session::infer_pool(bounce_infer_given given) {
         infer(recorded);
         given = plain;
         // Another kernel's counters, or a pool that grew before: the addresses decide.
-        if (recorded.explained * 20 < recorded.tried * 19) {
+        if (!recorded.tried || recorded.explained * 20 < recorded.tried * 19) {
             bounce_inference alone = {};
             infer(alone);
             if (alone.explained > recorded.explained) {

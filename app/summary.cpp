@@ -36,6 +36,8 @@ std::vector<cause_row> causes_by_count(const bounce_stats &s) {
         {"atomic_pool", s.full_by_cause_atomic_pool,
          "the atomic pool behind transient buffers was empty: coherent_pool= or a larger first "
          "pool"},
+        {"unexplained", s.full_by_cause_unexplained,
+         "the recording says so, and nothing shows why: docs/order.md"},
     };
     std::stable_sort(rows.begin(), rows.end(),
                      [](const cause_row &a, const cause_row &b) { return a.count > b.count; });

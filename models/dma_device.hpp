@@ -40,7 +40,7 @@ class dma_device : public sc_core::sc_module {
 
   private:
     void b_transport(int initiator, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);
-    uint64_t transfer(const dma_extension &told, uint64_t offset, uint64_t bytes, bool read,
+    uint64_t transfer(const dma_extension &told, uint64_t offset, uint64_t size, bool read,
                       uint64_t start_ps);
 
     const costs &timing_;

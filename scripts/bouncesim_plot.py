@@ -50,6 +50,7 @@ CAUSES = (
     Cause("oversize", "#000000", "X", "--", "larger than any pool can serve"),
     Cause("no_pool", "#8C6D46", "P", "\\\\", "there is no pool"),
     Cause("atomic_pool", "#56B4E9", "v", "++", "the atomic pool was empty"),
+    Cause("unexplained", "#9A9A9A", "*", "||", "failed when recorded, nothing shows why"),
 )
 CAUSE_OF = {cause.name: cause for cause in CAUSES}
 

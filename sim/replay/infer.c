@@ -372,6 +372,21 @@ static bool good_enough(const struct bounce_inference *out)
     return out->tried && (out->explained + out->transients) * 100 >= out->tried * 99;
 }
 
+/* Whether so many areas make more slots of the size given than it comes to by itself. */
+static bool enlarges(const struct bounce_infer_given *given, uint32_t cpus, uint32_t nareas)
+{
+    struct bounce_boot boot = given->boot;
+    uint64_t nslabs, more;
+    uint32_t ignored;
+
+    if (!boot.nslabs)
+        return false;
+    bounce_boot_round(&boot, cpus, &nslabs, &ignored);
+    boot.nareas = nareas;
+    bounce_boot_round(&boot, cpus, &more, &ignored);
+    return more > nslabs;
+}
+
 /* A boot option may have asked for another number of areas than there are CPUs. */
 static enum bounce_status try_other_areas(const struct bounce_evidence *evidence,
                                           const struct bounce_infer_given *given,
@@ -382,10 +397,13 @@ static enum bounce_status try_other_areas(const struct bounce_evidence *evidence
 {
     enum bounce_status status = BOUNCE_OK;
 
-    for (uint32_t nareas = 1; nareas <= 64 && !status && !good_enough(out); nareas *= 2)
+    for (uint32_t nareas = 1; nareas <= 64 && !status && !good_enough(out); nareas *= 2) {
+        if (enlarges(given, guess.cpus, nareas))
+            continue;
         status = in_use
                      ? try_sizes_in_use(evidence, given, devices, events, count, nareas, guess, out)
                      : try_sizes(evidence, given, devices, events, count, nareas, guess, out);
+    }
     return status;
 }
 

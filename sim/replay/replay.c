@@ -121,6 +121,7 @@ static void compare(struct bounce_replay *replay, const struct bounce_event *eve
 {
     struct bounce_stats *stats = &replay->stats;
     bool failed = result->outcome != BOUNCE_MAP_OK;
+    bool explained = !(event->flags & (BOUNCE_EVENT_PLACED | BOUNCE_EVENT_DENIED));
     bool equal = false;
 
     switch ((enum bounce_recorded)event->recorded) {
@@ -132,19 +133,25 @@ static void compare(struct bounce_replay *replay, const struct bounce_event *eve
         equal = true;
         break;
     case BOUNCE_RECORDED_ADDRESS:
-        equal = !failed && result->tlb_addr == event->tlb_addr;
+        equal = explained && !failed && result->tlb_addr == event->tlb_addr;
         break;
     case BOUNCE_RECORDED_OK:
         equal = !failed;
         break;
     case BOUNCE_RECORDED_FULL:
-        equal = failed;
+        equal = explained && failed;
         stats->recorded_full_recorded++;
-        stats->recorded_full_equal += failed;
+        stats->recorded_full_equal += equal;
         break;
     }
     stats->recorded_maps_compared++;
-    stats->recorded_addresses_equal += equal && !(event->flags & BOUNCE_EVENT_PLACED);
+    stats->recorded_addresses_equal += equal;
+}
+
+/* It failed when recorded and would not have: nothing explains it. */
+static bool is_denied(const struct bounce_replay *replay, const struct bounce_event *event)
+{
+    return replay->as_recorded && (event->flags & BOUNCE_EVENT_DENIED);
 }
 
 static void count_failure(struct bounce_replay *replay, const struct bounce_event *event,
@@ -161,6 +168,8 @@ static void count_failure(struct bounce_replay *replay, const struct bounce_even
         return;
     stats->events_full++;
     bounce_swiotlb_pressure(replay->dma.mem, request, event->kind == BOUNCE_EVENT_ALLOC, &pressure);
+    if (is_denied(replay, event))
+        pressure.cause = BOUNCE_CAUSE_UNEXPLAINED;
     switch (pressure.cause) {
     case BOUNCE_CAUSE_NO_POOL:
         stats->full_by_cause_no_pool++;
@@ -182,6 +191,9 @@ static void count_failure(struct bounce_replay *replay, const struct bounce_even
         break;
     case BOUNCE_CAUSE_ATOMIC_POOL:
         stats->full_by_cause_atomic_pool++;
+        break;
+    case BOUNCE_CAUSE_UNEXPLAINED:
+        stats->full_by_cause_unexplained++;
         break;
     case BOUNCE_CAUSE_NONE:
     case BOUNCE_CAUSE_COUNT:
@@ -314,6 +326,12 @@ static bool follow_recording(struct bounce_replay *replay, const struct bounce_e
 
     if (event->flags & BOUNCE_EVENT_CURSOR)
         bounce_swiotlb_aim(replay->dma.mem, request, event->tlb_addr);
+    if (is_denied(replay, event) && bounce_swiotlb_peek(replay->dma.mem, request, result)) {
+        result->outcome = BOUNCE_MAP_FULL;
+        result->tlb_addr = 0;
+        result->slots = 0;
+        return true;
+    }
     if (placed && bounce_dma_place(&replay->dma, request, dir, event->tlb_addr, true,
                                    &entry->mapping, result))
         return true;

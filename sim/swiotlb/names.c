@@ -8,6 +8,7 @@ const char *bounce_cause_name(enum bounce_cause cause)
 {
     static const char *const names[BOUNCE_CAUSE_COUNT] = {
         [BOUNCE_CAUSE_NONE] = "none",
+        [BOUNCE_CAUSE_UNEXPLAINED] = "unexplained",
         [BOUNCE_CAUSE_NO_POOL] = "no_pool",
         [BOUNCE_CAUSE_OVERSIZE] = "oversize",
         [BOUNCE_CAUSE_EXHAUSTED] = "exhausted",

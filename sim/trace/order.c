@@ -158,6 +158,8 @@ static void take_over(struct bounce_order *order, uint64_t place)
     if (map->recorded == BOUNCE_RECORDED_ADDRESS) {
         order_clear_slots(order, place);
         flags = BOUNCE_EVENT_PLACED;
+    } else if (map->recorded == BOUNCE_RECORDED_FULL) {
+        flags = BOUNCE_EVENT_DENIED;
     }
     order_log(order, place, flags);
     order->log_base = order->log_tail;

@@ -67,6 +67,7 @@ KEYS = {
             "fragmented": INT,
             "alignment": INT,
             "atomic_pool": INT,
+            "unexplained": INT,
         },
         "lockups": INT,
     },

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 CAUSES = ["no_pool", "oversize", "exhausted", "area_limited", "fragmented", "alignment",
-          "atomic_pool"]
+          "atomic_pool", "unexplained"]
 FULLS_HEADER = ("id,time_ns,cpu,device,orig_addr,size,alloc_size,slots_needed,cause,nslabs,used,"
                 "free,best_area_free,largest_run")
 

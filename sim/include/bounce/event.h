@@ -55,6 +55,7 @@ enum bounce_event_flag {
     BOUNCE_EVENT_CURSOR = 1u << 9,    /* MAP: the cursor of its area was not known until then */
     BOUNCE_EVENT_SLOWLY = 1u << 10,   /* MAP at which its list failed: other CPUs' events came while
                                          it gave back its entries, so UNMAP events do that */
+    BOUNCE_EVENT_DENIED = 1u << 11,   /* MAP that failed when recorded, which no order explains */
 };
 
 #define BOUNCE_NO_LIST   UINT32_MAX

@@ -45,6 +45,7 @@ BOUNCE_BEGIN_DECLS
     X(full_by_cause, fragmented, COUNT, UP, "maps", "enough in an area, no free run that long within a slot set") \
     X(full_by_cause, alignment, COUNT, UP, "maps", "a run is there, none that meets alignment or seg_boundary") \
     X(full_by_cause, atomic_pool, COUNT, UP, "maps", "a transient buffer found the atomic pool empty") \
+    X(full_by_cause, unexplained, COUNT, UP, "maps", "failed in the recording, and nothing shows why") \
     X(copy, bytes_to_device, COUNT, NO, "bytes", "copied from original to bounce buffers (every map, and syncs)") \
     X(copy, bytes_from_device, COUNT, NO, "bytes", "copied back (unmaps and syncs)") \
     X(copy, calls, COUNT, NO, "copies", "copies of either kind") \

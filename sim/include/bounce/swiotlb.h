@@ -96,6 +96,7 @@ enum bounce_cause {
     BOUNCE_CAUSE_FRAGMENTED,   /* enough in an area, no free run that long within a slot set */
     BOUNCE_CAUSE_ALIGNMENT,    /* a run is there, none that meets alignment or seg_boundary */
     BOUNCE_CAUSE_ATOMIC_POOL,  /* a transient buffer found the atomic pool empty */
+    BOUNCE_CAUSE_UNEXPLAINED,  /* it failed when recorded, and no order of events shows why */
     BOUNCE_CAUSE_COUNT
 };
 
