@@ -68,7 +68,7 @@ def write_run(folder: Path, rows: int = 200, seed: int = 1, **settings: Any) -> 
         share = [draw.random() ** 2 for _ in range(listed)]
         areas = [min(int(used * s / max(sum(share), 1e-9)), nslabs // nareas) for s in share]
         lines.append(",".join(map(str, [times[-1], used, used, highest,
-                                        result["swiotlb"]["nslabs"], 0, 3, 10, *([0] * 7),
+                                        result["swiotlb"]["nslabs"], 0, 3, 10, *([0] * len(CAUSES)),
                                         *areas])))
     fulls = [FULLS_HEADER]
     for cause, count in causes.items():
