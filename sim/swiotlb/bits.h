@@ -66,18 +66,55 @@ static inline unsigned bits_run_from(bits128 a, unsigned bit)
     return clear ? bits_lowest(clear) : 128u;
 }
 
-/* Positions from which n (1..128) bits in a row are set: n is doubled up to, not counted up to. */
+/* Positions from which n (1..128) bits in a row are set: n is doubled up to, not counted up to.
+ * *have becomes n, or, when there are none, some length from 1 to n of which there are none. */
+static inline bits128 bits_run_starts_known(bits128 a, unsigned n, unsigned *have)
+{
+    *have = 1;
+    while (*have < n && a) {
+        unsigned step = *have < n - *have ? *have : n - *have;
+
+        a &= a >> step;
+        *have += step;
+    }
+    return a;
+}
+
 static inline bits128 bits_run_starts(bits128 a, unsigned n)
 {
-    unsigned have = 1;
+    unsigned have;
 
-    while (have < n) {
-        unsigned step = have < n - have ? have : n - have;
+    return bits_run_starts_known(a, n, &have);
+}
 
+/* The same in a word, n in 1..64. Short runs, which most are, go the same way whatever their
+ * length: a length in a row of requests is as good as random. */
+static inline uint64_t word_run_starts(uint64_t a, unsigned n)
+{
+    unsigned have = 1, step;
+
+    for (unsigned round = 0; round < 3; round++) {
+        step = have < n - have ? have : n - have;
         a &= a >> step;
         have += step;
     }
+    for (; have < n; have += step) {
+        step = have < n - have ? have : n - have;
+        a &= a >> step;
+    }
     return a;
+}
+
+/* One bit in every `period` (a power of two up to 64), from bit 0 on. */
+static inline uint64_t word_every(uint32_t period)
+{
+    static const uint64_t every[] = {
+        UINT64_C(0xffffffffffffffff), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
+        UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
+        UINT64_C(0x0000000000000001),
+    };
+
+    return every[__builtin_ctz(period)];
 }
 
 /* Length of the longest run of set bits. */

@@ -34,9 +34,10 @@ struct search {
     uint32_t keep; /* slot-number bits that must equal the original's */
     uint32_t keep_value;
     uint64_t boundary_slots;
+    uint64_t dma_base; /* DMA slot number of the pool's first slot, counted from a boundary */
 };
 
-static void prepare(const struct slot_request *slots, struct search *s)
+static void prepare(const struct pool *pool, const struct slot_request *slots, struct search *s)
 {
     uint32_t align = slots->alloc_align_mask | (SLOT_SIZE - 1);
     uint32_t keep = slots->min_align_mask & ~align;
@@ -48,7 +49,8 @@ static void prepare(const struct slot_request *slots, struct search *s)
     s->stride = max_u32(s->stride, (align >> BOUNCE_SLOT_SHIFT) + 1);
     s->keep = slots->orig_addr ? keep >> BOUNCE_SLOT_SHIFT : 0;
     s->keep_value = (uint32_t)(slots->orig_addr >> BOUNCE_SLOT_SHIFT) & s->keep;
-    s->boundary_slots = (slots->boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
+    s->boundary_slots = pool_boundary_slots(slots->boundary_mask);
+    s->dma_base = pool_dma_base(pool, slots->boundary_mask);
 }
 
 static bool spans_boundary(const struct search *s, uint64_t dma_slot)
@@ -59,7 +61,7 @@ static bool spans_boundary(const struct search *s, uint64_t dma_slot)
 /* A free run is there and no boundary within it. */
 static bool serves(const struct pool *pool, uint32_t slot, const struct search *s)
 {
-    return s->nslots <= SET_SLOTS && !spans_boundary(s, pool->dma_base + slot) &&
+    return s->nslots <= SET_SLOTS && !spans_boundary(s, s->dma_base + slot) &&
            pool_run_is_free(pool, slot, s->nslots);
 }
 
@@ -74,9 +76,7 @@ static void search_area(struct pool *pool, uint32_t area, const struct slot_requ
     found->locks++;
     if (slots->nslots > n - pool->areas[area].used)
         return;
-    if (pool->boundary_mask != slots->boundary_mask)
-        pool_see_boundary(pool, slots->boundary_mask);
-    prepare(slots, &s);
+    prepare(pool, slots, &s);
     /* As ALIGN() does it there, also when the stride is no power of two. */
     index = (pool->areas[area].index + s.stride - 1) & ~(s.stride - 1);
     index = wrap = index < n ? index : 0;
@@ -84,7 +84,7 @@ static void search_area(struct pool *pool, uint32_t area, const struct slot_requ
         uint32_t step = 1;
 
         found->probes++;
-        if (((uint32_t)(pool->dma_base + base + index) & s.keep) == s.keep_value) {
+        if (((uint32_t)(s.dma_base + base + index) & s.keep) == s.keep_value) {
             if (serves(pool, base + index, &s)) {
                 found->pool = pool;
                 found->area = area;
@@ -106,14 +106,12 @@ static void run_shape(struct pool *pool, uint32_t area, const struct slot_reques
 {
     struct search s;
 
-    if (pool->boundary_mask != slots->boundary_mask)
-        pool_see_boundary(pool, slots->boundary_mask);
-    prepare(slots, &s);
+    prepare(pool, slots, &s);
     run->nslots = s.nslots;
     run->period = s.keep ? 2u << log2_floor(s.keep) : 1;
-    run->phase = pool->dma_base + (uint64_t)area * pool->area_nslabs;
+    run->phase = s.dma_base + (uint64_t)area * pool->area_nslabs;
     run->residue = (uint32_t)(s.keep_value - run->phase) & (run->period - 1);
-    run->boundary_slots = pool->unspanned ? 0 : s.boundary_slots;
+    run->boundary_slots = pool_is_spanned(pool, slots->boundary_mask) ? s.boundary_slots : 0;
 }
 
 static void find(struct bounce_swiotlb *mem, const struct bounce_map_request *request,

@@ -9,14 +9,16 @@
 
 #define max_u32(a, b) ((a) > (b) ? (a) : (b))
 
-static inline void describe(const struct bounce_map_request *request, bool alloc,
-                            struct slot_request *slots)
+/* `plain`: known to ask for no alignment and no address bits, as most requests do. */
+static inline __attribute__((always_inline)) void describe(const struct bounce_map_request *request,
+                                                           bool alloc, bool plain,
+                                                           struct slot_request *slots)
 {
-    uint32_t align = request->alloc_align_mask;
+    uint32_t align = plain ? 0 : request->alloc_align_mask;
     uint32_t offset;
 
     slots->boundary_mask = request->device->seg_boundary;
-    slots->min_align_mask = request->device->min_align_mask;
+    slots->min_align_mask = plain ? 0 : request->device->min_align_mask;
     if (alloc) {
         request_describe_alloc(request, slots);
         return;
@@ -33,55 +35,50 @@ static inline void describe(const struct bounce_map_request *request, bool alloc
 void linux_6_12_describe(const struct bounce_map_request *request, bool alloc,
                          struct slot_request *slots)
 {
-    describe(request, alloc, slots);
+    describe(request, alloc, false, slots);
 }
 
 /* What is fixed for one request in one area. */
 struct search {
     struct walk walk;
     struct run_shape run;
-    uint64_t dma_base;   /* DMA slot number of the area's first slot */
+    uint64_t dma_base; /* DMA slot number of the area's first slot, counted from a boundary */
+    uint64_t boundary_slots;
     uint32_t align;      /* address bits that must be 0, in slots */
     uint32_t keep;       /* address bits that must equal the original's, in slots */
     uint32_t keep_value; /* and what they must be */
 };
 
-static inline void prepare(struct pool *pool, uint32_t area, const struct slot_request *slots,
-                           struct search *s)
+static inline __attribute__((always_inline)) void
+prepare(struct pool *pool, uint32_t area, const struct slot_request *slots, struct search *s)
 {
     uint32_t align = slots->alloc_align_mask;
     uint32_t keep = slots->min_align_mask;
 
-    if (pool->boundary_mask != slots->boundary_mask)
-        pool_see_boundary(pool, slots->boundary_mask);
-    s->dma_base = pool->dma_base + (uint64_t)area * pool->area_nslabs;
+    s->dma_base = pool_dma_base(pool, slots->boundary_mask) + (area << pool->area_shift);
+    s->boundary_slots = pool_boundary_slots(slots->boundary_mask);
     s->run.nslots = slots->nslots;
     s->run.phase = s->dma_base;
-    s->run.boundary_slots = pool->unspanned ? 0 : (slots->boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
-    if (!(align | keep)) { /* most devices: aligned to a page from a page on, and nothing else */
-        s->align = slots->alloc_size >= PAGE_SIZE_4K;
-        s->keep = s->keep_value = 0;
-        s->walk.stride = s->align + 1;
-    } else {
-        align |= SLOT_SIZE - 1;
-        keep &= ~align;
-        s->walk.stride = (max_u32(align, keep) >> BOUNCE_SLOT_SHIFT) + 1;
-        if (!slots->orig_addr)
-            keep = 0;
-        s->align = align >> BOUNCE_SLOT_SHIFT;
-        s->keep = keep >> BOUNCE_SLOT_SHIFT;
-        s->keep_value = (uint32_t)(slots->orig_addr >> BOUNCE_SLOT_SHIFT) & s->keep;
-    }
+    s->run.boundary_slots = pool_is_spanned(pool, slots->boundary_mask) ? s->boundary_slots : 0;
+    /* Without branches: masks and size of a request are as good as random. With neither mask,
+     * alignment is to a page from a page on. */
+    align |= (SLOT_SIZE - 1) |
+             ((uint32_t)((align | keep) == 0) & (uint32_t)(slots->alloc_size >= PAGE_SIZE_4K))
+                 << BOUNCE_SLOT_SHIFT;
+    keep &= ~align;
+    s->walk.stride = (max_u32(align, keep) >> BOUNCE_SLOT_SHIFT) + 1;
+    keep = slots->orig_addr ? keep : 0;
+    s->align = align >> BOUNCE_SLOT_SHIFT;
+    s->keep = keep >> BOUNCE_SLOT_SHIFT;
+    s->keep_value = (uint32_t)(slots->orig_addr >> BOUNCE_SLOT_SHIFT) & s->keep;
     s->run.period = s->walk.period = (s->align | s->keep) + 1;
     s->run.residue = s->walk.residue =
         (uint32_t)(s->keep_value - s->dma_base) & (s->run.period - 1);
 }
 
-static inline bool spans_boundary(const struct run_shape *run, uint32_t index)
+static inline bool spans_boundary(const struct search *s, uint32_t index)
 {
-    uint64_t at = (run->phase + index) & (run->boundary_slots - 1);
-
-    return run->boundary_slots && at + run->nslots > run->boundary_slots;
+    return ((s->dma_base + index) & (s->boundary_slots - 1)) + s->run.nslots > s->boundary_slots;
 }
 
 /* Candidate by candidate, for the rare masks whose aligned slots do not repeat within a slot set or
@@ -98,8 +95,7 @@ static uint32_t search_step_by_step(const struct pool *pool, uint32_t area, cons
 
         ++*probes;
         if (!(address & s->align) && (address & s->keep) == s->keep_value) {
-            if (!spans_boundary(&s->run, index) &&
-                pool_run_is_free(pool, first + index, s->run.nslots))
+            if (!spans_boundary(s, index) && pool_run_is_free(pool, first + index, s->run.nslots))
                 return index;
             step = s->walk.stride;
         }
@@ -158,28 +154,6 @@ static inline void search_area(struct pool *pool, uint32_t area, const struct sl
         take_found(pool, area, index, slots->nslots, found);
 }
 
-/* Most searches end at the first aligned slot from the own area's cursor on: that one is tried
- * before anything is set up for a longer search. Changes nothing when it does not serve. */
-static inline bool search_at_cursor(struct pool *pool, uint32_t area,
-                                    const struct slot_request *slots, struct slot_found *found)
-{
-    uint32_t cursor = pool->areas[area].index, index;
-    struct search s;
-
-    if (slots->nslots > SET_SLOTS)
-        return false;
-    prepare(pool, area, slots, &s);
-    index = (uint32_t)walk_first_aligned(&s.walk, cursor);
-    if (index >= pool->area_nslabs || s.walk.stride > s.walk.period ||
-        spans_boundary(&s.run, index) ||
-        !pool_run_is_free(pool, area * pool->area_nslabs + index, slots->nslots))
-        return false;
-    found->locks = 1;
-    found->probes = index - cursor + 1;
-    take_found(pool, area, index, slots->nslots, found);
-    return true;
-}
-
 void linux_6_12_search_area(struct pool *pool, uint32_t area, const struct slot_request *slots,
                             struct slot_found *found)
 {
@@ -209,27 +183,113 @@ static inline void find(struct bounce_swiotlb *mem, const struct bounce_map_requ
     } while (area != start);
 }
 
-/* Taken by value: their addresses would keep them out of registers on the way that most maps go. */
+/* Starts among the slots from the cursor on that share its word. Runs that reach into the next word
+ * are not seen here, and lie behind those that are. */
+static inline uint64_t starts_in_word(const struct pool *pool, uint32_t slot, uint32_t cursor,
+                                      const struct search *s)
+{
+    uint64_t starts = pool->free_words[slot / WORD_SLOTS] >> slot % WORD_SLOTS;
+    uint32_t first = (s->walk.residue - cursor) & (s->walk.period - 1);
+
+    if (s->walk.period > WORD_SLOTS)
+        return 0;
+    starts = word_run_starts(starts, s->run.nslots) & word_every(s->walk.period) << first;
+    while (starts && spans_boundary(s, cursor + (uint32_t)__builtin_ctzll(starts)))
+        starts &= starts - 1;
+    return starts;
+}
+
+/* Most searches end at the first aligned slot from the own area's cursor on, and most others, with
+ * `further`, soon after it and in its word: these are tried before anything is set up for a longer
+ * search. Changes nothing when none serves. `plain` as in describe(). */
+static inline __attribute__((always_inline)) bool
+map_in_word(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
+            bool plain, bool further, struct bounce_map_result *result)
+{
+    struct pool *pool = mem->pool;
+    uint32_t number = request->cpu & (pool->nareas - 1);
+    struct area *area = &pool->areas[number];
+    uint32_t cursor = area->index, slot = (number << pool->area_shift) + cursor;
+    uint32_t first, ahead, next;
+    struct slot_request slots;
+    struct search s;
+    uint64_t run;
+
+    describe(request, alloc, plain, &slots);
+    prepare(pool, number, &slots, &s);
+    first = ahead = (s.walk.residue - cursor) & (s.walk.period - 1);
+    if (cursor + first >= pool->area_nslabs || s.walk.stride > s.walk.period ||
+        !run_in_word(slot + first, slots.nslots) ||
+        (!further && spans_boundary(&s, cursor + first)))
+        return false;
+    if (further) {
+        uint64_t starts = starts_in_word(pool, slot, cursor, &s);
+
+        if (!starts)
+            return false;
+        ahead = (uint32_t)__builtin_ctzll(starts);
+    }
+    run = word_run(slot + ahead, slots.nslots);
+    if (!further && (pool->free_words[(slot + first) / WORD_SLOTS] & run) != run)
+        return false;
+    next = cursor + ahead + slots.nslots;
+    area->index = next < pool->area_nslabs ? next : 0;
+    if (pool_take_word(pool, slot + ahead, run)) {
+        pool->free_sets--;
+        map_count_segment(&mem->counts);
+    }
+    pool_note(pool, area, slot + ahead, map_meta(request, alloc, &slots));
+    map_answer(mem, request, &slots, pool, slot + ahead, walk_probes_ahead(&s.walk, first, ahead),
+               1, result);
+    return true;
+}
+
+/* What each of these does not finish it hands on to the next, which begins anew: what it knows
+ * would have to be in memory, not in registers, on the way that most maps go, too. */
 static __attribute__((noinline)) void map_searching(struct bounce_swiotlb *mem,
                                                     const struct bounce_map_request *request,
-                                                    bool alloc, struct slot_request slots,
-                                                    struct bounce_map_result *result)
+                                                    bool alloc, struct bounce_map_result *result)
 {
+    struct slot_request slots;
+
+    describe(request, alloc, false, &slots);
     map_slots(mem, request, alloc, false, &slots, find, result);
+}
+
+static __attribute__((noinline)) void map_plain_further(struct bounce_swiotlb *mem,
+                                                        const struct bounce_map_request *request,
+                                                        struct bounce_map_result *result)
+{
+    if (!map_in_word(mem, request, false, true, true, result))
+        map_searching(mem, request, false, result);
+}
+
+static __attribute__((noinline)) void map_aligned_further(struct bounce_swiotlb *mem,
+                                                          const struct bounce_map_request *request,
+                                                          bool alloc,
+                                                          struct bounce_map_result *result)
+{
+    if (!map_in_word(mem, request, alloc, false, true, result))
+        map_searching(mem, request, alloc, result);
+}
+
+static __attribute__((noinline)) void map_aligned(struct bounce_swiotlb *mem,
+                                                  const struct bounce_map_request *request,
+                                                  bool alloc, struct bounce_map_result *result)
+{
+    if (!map_in_word(mem, request, alloc, false, false, result))
+        map_aligned_further(mem, request, alloc, result);
 }
 
 static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
                 struct bounce_map_result *result)
 {
-    struct pool *pool = mem->pool;
-    struct slot_request slots;
-    struct slot_found found;
-
-    describe(request, alloc, &slots);
-    if (pool && search_at_cursor(pool, request->cpu & (pool->nareas - 1), &slots, &found))
-        map_found(mem, request, alloc, false, &slots, &found, result);
-    else
-        map_searching(mem, request, alloc, slots, result);
+    if (!mem->pool)
+        map_searching(mem, request, alloc, result);
+    else if (request->alloc_align_mask | request->device->min_align_mask | alloc)
+        map_aligned(mem, request, alloc, result);
+    else if (!map_in_word(mem, request, false, true, false, result))
+        map_plain_further(mem, request, result);
 }
 
 const struct bounce_policy policy_linux_6_12 = {

@@ -33,6 +33,40 @@ static inline void map_count_segment(struct bounce_swiotlb_counts *counts)
         counts->free_segments_min = counts->free_segments;
 }
 
+static inline struct slot_meta map_meta(const struct bounce_map_request *request, bool alloc,
+                                        const struct slot_request *slots)
+{
+    struct slot_meta meta = {
+        .orig_addr = alloc ? NO_ORIG_ADDR : slots->orig_addr,
+        .size = request->size & 0xfffff,
+        .offset = slots->offset & 0xfffu,
+        .tail = (uint16_t)(((uint64_t)slots->nslots << BOUNCE_SLOT_SHIFT) - slots->alloc_size),
+        .pad_slots = (uint8_t)slots->pad_slots,
+        .nslots = (uint8_t)slots->nslots,
+    };
+
+    return meta;
+}
+
+/* What was found, counted and told. */
+static inline __attribute__((always_inline)) void
+map_answer(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+           const struct slot_request *slots, const struct pool *pool, uint32_t slot,
+           uint64_t probes, uint32_t locks, struct bounce_map_result *result)
+{
+    map_count(&mem->counts, slots->nslots,
+              ((uint64_t)slots->nslots << BOUNCE_SLOT_SHIFT) - request->size);
+    mem->counts.probes += probes;
+    mem->counts.locks += locks;
+    result->alloc_size = slots->alloc_size;
+    result->probes = probes;
+    result->locks = locks;
+    result->outcome = BOUNCE_MAP_OK;
+    result->slots = slots->nslots;
+    result->tlb_addr =
+        pool->start + ((uint64_t)(slot + slots->pad_slots) << BOUNCE_SLOT_SHIFT) + slots->offset;
+}
+
 /* Takes the slots found and says so. */
 static inline __attribute__((always_inline)) void
 map_found(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
@@ -40,33 +74,16 @@ map_found(struct bounce_swiotlb *mem, const struct bounce_map_request *request, 
           struct bounce_map_result *result)
 {
     struct pool *pool = found->pool;
-    uint32_t whole = pool->free_sets;
-    struct slot_meta meta = {
-        .orig_addr = alloc ? NO_ORIG_ADDR : slots->orig_addr,
-        .alloc_size = slots->alloc_size & 0xfffff,
-        .offset = slots->offset & 0xfffu,
-        .size = request->size & 0xfffff,
-        .pad_slots = slots->pad_slots & 0xfffu,
-    };
+    bool whole = pool_mark(pool, found->slot, slots->nslots, false);
 
-    pool_take(pool, found->area, found->slot, slots->nslots, meta);
+    pool_note(pool, &pool->areas[found->area], found->slot, map_meta(request, alloc, slots));
     pool->areas[found->area].index = found->next;
+    pool->free_sets -= whole;
     if (can_grow && pool->transient)
         map_count_transient(&mem->counts, pool);
-    else if (whole != pool->free_sets)
+    else if (whole)
         map_count_segment(&mem->counts);
-    map_count(&mem->counts, slots->nslots,
-              ((uint64_t)slots->nslots << BOUNCE_SLOT_SHIFT) - request->size);
-    mem->counts.probes += found->probes;
-    mem->counts.locks += found->locks;
-    result->alloc_size = slots->alloc_size;
-    result->probes = found->probes;
-    result->locks = found->locks;
-    result->outcome = BOUNCE_MAP_OK;
-    result->slots = slots->nslots;
-    result->tlb_addr = pool->start +
-                       ((uint64_t)(found->slot + slots->pad_slots) << BOUNCE_SLOT_SHIFT) +
-                       slots->offset;
+    map_answer(mem, request, slots, pool, found->slot, found->probes, found->locks, result);
 }
 
 static inline __attribute__((always_inline)) void

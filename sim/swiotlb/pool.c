@@ -19,18 +19,18 @@ enum bounce_status pool_create(uint64_t start, uint32_t nslabs, uint32_t nareas,
     pool->nslabs = nslabs;
     pool->nareas = nareas;
     pool->area_nslabs = nslabs / nareas;
-    pool->area_shift = log2_floor(pool->area_nslabs);
+    pool->area_shift = nareas == 1 ? 31 : log2_floor(pool->area_nslabs);
     pool->nsets = nsets;
     pool->areas = calloc(nareas, sizeof(*pool->areas));
-    pool->sets = calloc(nsets, sizeof(*pool->sets));
+    pool->free_words = calloc(nsets, 2 * sizeof(*pool->free_words));
+    pool->mapped_words = calloc(nsets, 2 * sizeof(*pool->mapped_words));
     pool->max_run = malloc(nsets);
     pool->meta = calloc(nslabs, sizeof(*pool->meta));
-    if (!pool->areas || !pool->sets || !pool->max_run || !pool->meta) {
+    if (!pool->areas || !pool->free_words || !pool->mapped_words || !pool->max_run || !pool->meta) {
         pool_destroy(pool);
         return BOUNCE_NO_MEMORY;
     }
     pool_reset(pool);
-    pool_see_boundary(pool, UINT32_MAX);
     *out = pool;
     return BOUNCE_OK;
 }
@@ -42,7 +42,6 @@ void pool_reuse(struct pool *pool, uint64_t start, uint32_t nslabs)
     pool->nslabs = nslabs;
     pool->area_nslabs = nslabs;
     pool->nsets = (nslabs + SET_SLOTS - 1) / SET_SLOTS;
-    pool_see_boundary(pool, pool->boundary_mask);
     pool_reset(pool);
 }
 
@@ -55,7 +54,9 @@ void pool_reset(struct pool *pool)
 
         bits128 free = bits_range(0, slots);
 
-        pool->sets[s] = (struct slot_set){.free = {(uint64_t)free, (uint64_t)(free >> 64)}};
+        pool->free_words[2 * s] = (uint64_t)free;
+        pool->free_words[2 * s + 1] = (uint64_t)(free >> 64);
+        pool->mapped_words[2 * s] = pool->mapped_words[2 * s + 1] = 0;
         pool->max_run[s] = pool_known_run(slots);
     }
     pool->free_sets = pool->nslabs / SET_SLOTS;
@@ -68,19 +69,24 @@ void pool_destroy(struct pool *pool)
     if (!pool)
         return;
     free(pool->areas);
-    free(pool->sets);
+    free(pool->free_words);
+    free(pool->mapped_words);
     free(pool->max_run);
     free(pool->meta);
     free(pool);
 }
 
-void pool_see_boundary(struct pool *pool, uint64_t boundary_mask)
+bool pool_mark(struct pool *pool, uint32_t slot, uint32_t nslots, bool free)
 {
-    uint64_t boundary_slots = (boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
+    bits128 run = bits_range(slot % SET_SLOTS, nslots), slots;
+    uint32_t set = slot >> SET_SHIFT;
+    bool was_free = pool_set_is_free(pool, set);
 
-    pool->boundary_mask = boundary_mask;
-    pool->dma_base = (pool->start & boundary_mask) >> BOUNCE_SLOT_SHIFT;
-    pool->unspanned = pool->dma_base + pool->nslabs <= boundary_slots;
+    slots = pool_set_free(pool, set);
+    slots = free ? slots | run : slots & ~run;
+    pool->free_words[2 * set] = (uint64_t)slots;
+    pool->free_words[2 * set + 1] = (uint64_t)(slots >> 64);
+    return was_free || pool_set_is_free(pool, set);
 }
 
 /* Starts in a slot set from which nslots do not span a boundary. `first` is the distance of the
@@ -102,14 +108,12 @@ static bits128 unspanned_starts(uint64_t first, uint64_t boundary_slots, uint32_
 
 static bits128 aligned_starts(uint32_t period, uint32_t residue)
 {
-    static const uint64_t every[] = {
-        UINT64_C(0xffffffffffffffff), UINT64_C(0x5555555555555555), UINT64_C(0x1111111111111111),
-        UINT64_C(0x0101010101010101), UINT64_C(0x0001000100010001), UINT64_C(0x0000000100000001),
-        UINT64_C(0x0000000000000001),
-    };
-    unsigned log = log2_floor(period);
+    uint64_t every;
 
-    return log < 7 ? bits_pair(every[log] << residue, every[log] << residue) : bit_at(residue);
+    if (period > WORD_SLOTS)
+        return bit_at(residue);
+    every = word_every(period) << residue;
+    return bits_pair(every, every);
 }
 
 /* The next set in [set, end) whose bound allows a run of `need`: eight bounds a step. */
@@ -133,16 +137,6 @@ static uint32_t next_promising(const uint8_t *max_run, uint32_t set, uint32_t en
     return set;
 }
 
-/* Starts of the shape among `free` slots of the set whose first slot is `index` in the area. */
-static inline bits128 usable_starts(bits128 free, uint32_t index, const struct run_shape *shape)
-{
-    bits128 starts = bits_run_starts(free, shape->nslots);
-
-    if (shape->boundary_slots && starts)
-        starts &= unspanned_starts(shape->phase + index, shape->boundary_slots, shape->nslots);
-    return starts;
-}
-
 uint32_t pool_find_run(struct pool *pool, uint32_t area, uint32_t from, uint32_t to,
                        const struct run_shape *shape)
 {
@@ -157,14 +151,19 @@ uint32_t pool_find_run(struct pool *pool, uint32_t area, uint32_t from, uint32_t
     end_set = ((base + to - 1) >> SET_SHIFT) + 1;
     while (set < end_set) {
         uint32_t index = (set << SET_SHIFT) - base;
-        bits128 starts = usable_starts(pool_set_free(&pool->sets[set]) & ahead, index, shape);
+        bits128 free = pool_set_free(pool, set) & ahead, starts;
+        unsigned length;
 
-        if (starts & aligned) {
-            index += bits_lowest(starts & aligned);
+        starts = bits_run_starts_known(free, shape->nslots, &length);
+        if (!starts && ahead == BITS_ALL)
+            pool->max_run[set] = pool_known_run(length - 1);
+        starts &= aligned;
+        if (starts && shape->boundary_slots)
+            starts &= unspanned_starts(shape->phase + index, shape->boundary_slots, shape->nslots);
+        if (starts) {
+            index += bits_lowest(starts);
             return index < to ? index : NO_SLOT; /* only the last set can reach past `to` */
         }
-        if (!starts && ahead == BITS_ALL && !shape->boundary_slots)
-            pool->max_run[set] = pool_known_run(shape->nslots - 1);
         ahead = BITS_ALL;
         set = next_promising(pool->max_run, set + 1, end_set, need);
     }
@@ -174,8 +173,8 @@ uint32_t pool_find_run(struct pool *pool, uint32_t area, uint32_t from, uint32_t
 uint32_t pool_holder_of(const struct pool *pool, uint32_t slot)
 {
     unsigned bit = slot & (SET_SLOTS - 1);
-    const struct slot_set *set = &pool->sets[slot >> SET_SHIFT];
-    bits128 below = bits_pair(set->mapped[0], set->mapped[1]) & bits_range(0, bit + 1);
+    const uint64_t *mapped = &pool->mapped_words[2 * (slot >> SET_SHIFT)];
+    bits128 below = bits_pair(mapped[0], mapped[1]) & bits_range(0, bit + 1);
     const struct slot_meta *meta;
     uint32_t holder;
 
@@ -183,7 +182,7 @@ uint32_t pool_holder_of(const struct pool *pool, uint32_t slot)
         return NO_SLOT;
     holder = slot - bit + bits_highest(below);
     meta = &pool->meta[holder];
-    return slot < holder - meta->pad_slots + pool_meta_nslots(meta) ? holder : NO_SLOT;
+    return slot < holder - meta->pad_slots + meta->nslots ? holder : NO_SLOT;
 }
 
 uint32_t pool_longest_run(struct pool *pool, uint32_t area)
@@ -197,7 +196,7 @@ uint32_t pool_longest_run(struct pool *pool, uint32_t area)
 
         if (pool->max_run[set] <= longest && pool->max_run[set] < MAX_RUN_KNOWN)
             continue;
-        run = bits_longest_run(pool_set_free(&pool->sets[set]));
+        run = bits_longest_run(pool_set_free(pool, set));
         pool->max_run[set] = pool_known_run(run);
         if (run > longest)
             longest = run;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One contiguous pool: which slots are free, where buffers begin, what each one holds.
  *
- * A slot set is two 128-bit maps instead of the kernel's free count a slot, so that taking and
- * giving back a buffer costs the same for 1 slot and for 128. */
+ * A slot is a bit instead of the kernel's free count a slot, so that taking and giving back a
+ * buffer costs the same for 1 slot and for 128. */
 #ifndef SWIOTLB_POOL_H
 #define SWIOTLB_POOL_H
 
@@ -20,23 +20,19 @@
 #define PAGE_SIZE_4K  (1u << PAGE_SHIFT)
 #define SET_SHIFT     7u
 #define SET_SLOTS     (1u << SET_SHIFT)
+#define WORD_SLOTS    64u  /* half a slot set: what one word tells of */
 #define MAX_RUN_KNOWN 127u /* what fits the byte-wise search; 127 stands for 127 and 128 */
 
 _Static_assert(SET_SLOTS == BOUNCE_SEGMENT_SLOTS, "a slot set is one pair of words");
 
-/* Word 0 has the set's lower 64 slots. */
-struct slot_set {
-    uint64_t free[2];
-    uint64_t mapped[2]; /* the slot that holds the address returned, one bit a buffer */
-};
-
 /* What the kernel keeps a slot, kept once a buffer, at the slot that holds the address returned. */
 struct slot_meta {
-    uint64_t orig_addr;       /* NO_ORIG_ADDR for coherent allocations */
-    uint32_t alloc_size : 20; /* bytes, offset and rounding included; at most 256 KiB */
-    uint32_t offset : 12;     /* of the address returned in this slot */
-    uint32_t size : 20;       /* bytes the caller asked for */
-    uint32_t pad_slots : 12;  /* slots of the buffer before this one */
+    uint64_t orig_addr;   /* NO_ORIG_ADDR for coherent allocations */
+    uint32_t size : 20;   /* bytes the caller asked for; at most 256 KiB */
+    uint32_t offset : 12; /* of the address returned in this slot */
+    uint16_t tail;        /* bytes of the last slot that not even offset and rounding asked for */
+    uint8_t pad_slots;    /* slots of the buffer before this one */
+    uint8_t nslots;       /* all of its slots, at most 128 */
 };
 
 _Static_assert(sizeof(struct slot_meta) == 16, "four to a cache line");
@@ -52,18 +48,15 @@ struct pool {
     uint32_t nslabs;
     uint32_t nareas;
     uint32_t area_nslabs;
-    uint32_t area_shift; /* slot >> area_shift is its area */
+    uint32_t area_shift; /* slot >> area_shift is its area; 31 when there is only one */
     uint32_t nsets;
     uint32_t free_sets; /* wholly free ones */
     bool transient;     /* holds one buffer and goes with it */
     bool placed;        /* a transient one whose pages were not asked for: it was recorded there */
-    /* The pool as devices of one seg_boundary see it, of the device seen last. */
-    bool unspanned; /* no boundary lies within the pool */
-    uint64_t boundary_mask;
-    uint64_t dma_base; /* DMA slot number of slot 0, counted from a boundary */
     struct area *areas;
-    struct slot_set *sets;
-    uint8_t *max_run; /* a set: upper bound of its longest free run */
+    uint64_t *free_words;   /* a bit a slot, two words a set, the lower slots first */
+    uint64_t *mapped_words; /* likewise: the slot that holds the address returned, a bit a buffer */
+    uint8_t *max_run;       /* a set: upper bound of its longest free run */
     struct slot_meta *meta;
     struct pool *next_spare;
 };
@@ -87,12 +80,26 @@ void pool_reset(struct pool *pool);
 /* The same at another place and with fewer slots than it was created with, in one area. */
 void pool_reuse(struct pool *pool, uint64_t start, uint32_t nslabs);
 
-/* Sets the view of devices with that seg_boundary. */
-void pool_see_boundary(struct pool *pool, uint64_t boundary_mask);
+/* The pool as a device of that seg_boundary sees it: slots from one boundary to the next; the DMA
+ * slot number of slot 0, counted from a boundary; whether a boundary lies within the pool. */
+static inline uint64_t pool_boundary_slots(uint64_t boundary_mask)
+{
+    return (boundary_mask >> BOUNCE_SLOT_SHIFT) + 1;
+}
+
+static inline uint64_t pool_dma_base(const struct pool *pool, uint64_t boundary_mask)
+{
+    return (pool->start & boundary_mask) >> BOUNCE_SLOT_SHIFT;
+}
+
+static inline bool pool_is_spanned(const struct pool *pool, uint64_t boundary_mask)
+{
+    return pool_dma_base(pool, boundary_mask) + pool->nslabs > pool_boundary_slots(boundary_mask);
+}
 
 static inline uint32_t pool_area_of(const struct pool *pool, uint32_t slot)
 {
-    return pool->nareas == 1 ? 0 : slot >> pool->area_shift;
+    return slot >> pool->area_shift;
 }
 
 static inline uint32_t pool_slot_of(const struct pool *pool, uint64_t addr)
@@ -110,31 +117,43 @@ static inline bool pool_holds(const struct pool *pool, uint64_t addr)
 uint32_t pool_find_run(struct pool *pool, uint32_t area, uint32_t from, uint32_t to,
                        const struct run_shape *shape);
 
-static inline uint32_t pool_meta_nslots(const struct slot_meta *meta)
+/* Bytes taken by the search: offset and rounding included. */
+static inline uint32_t pool_meta_alloc_size(const struct slot_meta *meta)
 {
-    return (meta->alloc_size + SLOT_SIZE - 1) >> BOUNCE_SLOT_SHIFT;
+    return ((uint32_t)meta->nslots << BOUNCE_SLOT_SHIFT) - meta->tail;
 }
 
-static inline bits128 pool_set_free(const struct slot_set *set)
+static inline bits128 pool_set_free(const struct pool *pool, uint32_t set)
 {
-    return bits_pair(set->free[0], set->free[1]);
+    return bits_pair(pool->free_words[2 * set], pool->free_words[2 * set + 1]);
+}
+
+static inline bool pool_set_is_free(const struct pool *pool, uint32_t set)
+{
+    return (pool->free_words[2 * set] & pool->free_words[2 * set + 1]) == ~UINT64_C(0);
 }
 
 /* A run of slots is within one word as a rule; which word, and where in it, is as good as random,
  * so there is one branch for the rule and none besides. */
 static inline bool run_in_word(uint32_t slot, uint32_t nslots)
 {
-    return (slot & 63) + nslots <= 64;
+    return nslots <= WORD_SLOTS - slot % WORD_SLOTS;
+}
+
+static inline uint64_t word_run(uint32_t slot, uint32_t nslots) /* run_in_word() */
+{
+    return ones(nslots) << slot % WORD_SLOTS;
 }
 
 /* Whether nslots (1..128) from `slot` on are free and within one slot set. */
 static inline bool pool_run_is_free(const struct pool *pool, uint32_t slot, uint32_t nslots)
 {
-    const struct slot_set *set = &pool->sets[slot >> SET_SHIFT];
+    uint64_t run;
 
-    if (run_in_word(slot, nslots))
-        return (~set->free[(slot >> 6) & 1] >> (slot & 63) & ones(nslots)) == 0;
-    return bits_run_from(pool_set_free(set), slot & (SET_SLOTS - 1)) >= nslots;
+    if (!run_in_word(slot, nslots))
+        return bits_run_from(pool_set_free(pool, slot >> SET_SHIFT), slot % SET_SLOTS) >= nslots;
+    run = word_run(slot, nslots);
+    return (pool->free_words[slot / WORD_SLOTS] & run) == run;
 }
 
 static inline uint8_t pool_known_run(unsigned run)
@@ -142,60 +161,54 @@ static inline uint8_t pool_known_run(unsigned run)
     return (uint8_t)(run < MAX_RUN_KNOWN ? run : MAX_RUN_KNOWN);
 }
 
-static inline bool pool_set_is_free(const struct slot_set *set)
+/* Takes or gives back nslots from `slot` on; returns whether the slot set is wholly free after or
+ * was so before. */
+bool pool_mark(struct pool *pool, uint32_t slot, uint32_t nslots, bool free);
+
+/* The same for slots of one word. */
+static inline bool pool_take_word(struct pool *pool, uint32_t slot, uint64_t run)
 {
-    return (set->free[0] & set->free[1]) == ~UINT64_C(0);
+    uint64_t *word = &pool->free_words[slot / WORD_SLOTS], had = *word;
+
+    *word = had & ~run;
+    return had == ~UINT64_C(0) && pool->free_words[slot / WORD_SLOTS ^ 1] == ~UINT64_C(0);
 }
 
-static inline void pool_mark(struct slot_set *set, uint32_t slot, uint32_t nslots, bool free)
+static inline bool pool_give_word(struct pool *pool, uint32_t slot, uint64_t run)
 {
-    uint64_t *word = &set->free[(slot >> 6) & 1];
+    uint64_t *word = &pool->free_words[slot / WORD_SLOTS], has = *word | run;
 
-    if (run_in_word(slot, nslots)) {
-        uint64_t run = ones(nslots) << (slot & 63);
-
-        *word = free ? *word | run : *word & ~run;
-    } else {
-        bits128 run = bits_range(slot & (SET_SLOTS - 1), nslots);
-
-        set->free[0] = free ? set->free[0] | (uint64_t)run : set->free[0] & ~(uint64_t)run;
-        run >>= 64;
-        set->free[1] = free ? set->free[1] | (uint64_t)run : set->free[1] & ~(uint64_t)run;
-    }
+    *word = has;
+    return has == ~UINT64_C(0) && pool->free_words[slot / WORD_SLOTS ^ 1] == ~UINT64_C(0);
 }
 
-/* Takes nslots from `slot` on for one buffer and says what it holds. */
-static inline void pool_take(struct pool *pool, uint32_t area, uint32_t slot, uint32_t nslots,
+/* Notes a buffer that begins at `slot`, whose slots are taken. */
+static inline void pool_note(struct pool *pool, struct area *area, uint32_t slot,
                              struct slot_meta meta)
 {
-    struct slot_set *set = &pool->sets[slot >> SET_SHIFT];
     uint32_t mapped = slot + meta.pad_slots;
 
-    pool->free_sets -= pool_set_is_free(set);
-    pool_mark(set, slot, nslots, false);
-    set->mapped[(mapped >> 6) & 1] |= UINT64_C(1) << (mapped & 63);
-    pool->areas[area].used += nslots;
+    pool->mapped_words[mapped / WORD_SLOTS] |= UINT64_C(1) << mapped % WORD_SLOTS;
     pool->meta[mapped] = meta;
+    area->used += meta.nslots;
 }
 
 static inline bool pool_is_mapped(const struct pool *pool, uint32_t slot)
 {
-    return pool->sets[slot >> SET_SHIFT].mapped[(slot >> 6) & 1] >> (slot & 63) & 1;
+    return pool->mapped_words[slot / WORD_SLOTS] >> slot % WORD_SLOTS & 1;
 }
 
-/* Gives back the buffer of nslots whose address lies in `slot`, which pool_is_mapped(). */
-static inline void pool_release(struct pool *pool, uint32_t slot, uint32_t nslots,
-                                uint32_t pad_slots)
+/* Forgets the buffer whose address lies in `slot`, which pool_is_mapped(); its slots are given
+ * back.
+ */
+static inline void pool_forget(struct pool *pool, uint32_t slot, uint32_t nslots)
 {
-    struct slot_set *set = &pool->sets[slot >> SET_SHIFT];
+    uint8_t *max_run = &pool->max_run[slot >> SET_SHIFT];
 
-    pool_mark(set, slot - pad_slots, nslots, true);
-    set->mapped[(slot >> 6) & 1] &= ~(UINT64_C(1) << (slot & 63));
+    pool->mapped_words[slot / WORD_SLOTS] &= ~(UINT64_C(1) << slot % WORD_SLOTS);
     /* The run given back joins at most two others; how long it has really become is found out when
      * a search comes by. */
-    pool->max_run[slot >> SET_SHIFT] =
-        pool_known_run(2u * pool->max_run[slot >> SET_SHIFT] + nslots);
-    pool->free_sets += pool_set_is_free(set);
+    *max_run = pool_known_run(2u * *max_run + nslots);
     pool->areas[pool_area_of(pool, slot)].used -= nslots;
 }
 

@@ -23,10 +23,12 @@ static enum bounce_status check(const struct bounce_swiotlb_config *config,
                              "pool start %llx; it must be page-aligned and below 2^63",
                              (unsigned long long)config->start);
     if (!is_power_of_2(config->nareas) ||
-        (config->nareas > 1 && config->nslabs % ((uint64_t)config->nareas * segment_slots)))
+        (config->nareas > 1 && config->nslabs &&
+         (config->nslabs % ((uint64_t)config->nareas * segment_slots) ||
+          !is_power_of_2(config->nslabs))))
         return bounce_refuse(error, BOUNCE_INVALID, 0,
-                             "%u areas of a pool of %llu slots; areas are a power of two and whole "
-                             "slot sets of %u",
+                             "%u areas of a pool of %llu slots; areas are a power of two, and so "
+                             "are the slots of more than one: whole slot sets of %u",
                              config->nareas, (unsigned long long)config->nslabs, segment_slots);
     return sized_config_check(config, error);
 }
@@ -129,33 +131,67 @@ static inline struct pool *pool_of(const struct bounce_swiotlb *mem, uint64_t ad
     return mem->growth ? growth_pool_of(mem->growth, addr) : NULL;
 }
 
-uint32_t bounce_swiotlb_unmap(struct bounce_swiotlb *mem, const struct bounce_device *device,
-                              uint64_t tlb_addr)
+static inline void count_release(struct bounce_swiotlb *mem, struct slot_meta meta)
 {
-    struct pool *pool = pool_of(mem, tlb_addr);
-    uint32_t slot, nslots, whole;
+    mem->counts.used -= meta.nslots;
+    mem->counts.internal_bytes -= ((uint64_t)meta.nslots << BOUNCE_SLOT_SHIFT) - meta.size;
+}
+
+/* Whatever is not the common case of bounce_swiotlb_unmap(). */
+static __attribute__((noinline)) uint32_t
+unmap_rarely(struct bounce_swiotlb *mem, const struct bounce_device *device, uint64_t tlb_addr)
+{
     struct slot_meta meta;
+    struct pool *pool;
+    uint32_t slot;
+    bool whole;
 
     if (mem->backend)
         return mem->backend->unmap(mem->backend_state, device, tlb_addr);
+    pool = pool_of(mem, tlb_addr);
     if (!pool)
         return 0;
     slot = pool_slot_of(pool, tlb_addr);
     meta = pool->meta[slot];
     if (!pool_is_mapped(pool, slot) || meta.offset != (tlb_addr & (SLOT_SIZE - 1)))
         return 0;
-    nslots = pool_meta_nslots(&meta);
-    whole = pool->free_sets;
-    pool_release(pool, slot, nslots, meta.pad_slots);
-    mem->counts.used -= nslots;
-    mem->counts.internal_bytes -= ((uint64_t)nslots << BOUNCE_SLOT_SHIFT) - meta.size;
-    mem->counts.free_segments += pool->free_sets - whole;
+    whole = pool_mark(pool, slot - meta.pad_slots, meta.nslots, true);
+    pool->free_sets += whole;
+    pool_forget(pool, slot, meta.nslots);
+    count_release(mem, meta);
     if (pool->transient) {
-        mem->counts.free_segments -= pool->free_sets - whole;
         mem->counts.transient_nslabs -= pool->nslabs;
         growth_remove_transient(mem->growth, pool);
+    } else {
+        mem->counts.free_segments += whole;
     }
-    return nslots;
+    return meta.nslots;
+}
+
+/* A buffer in one word of the default pool. Half of what an allocator does is this, so it calls
+ * nothing and keeps everything in registers. */
+uint32_t bounce_swiotlb_unmap(struct bounce_swiotlb *mem, const struct bounce_device *device,
+                              uint64_t tlb_addr)
+{
+    struct pool *pool = mem->pool;
+    struct slot_meta meta;
+    uint32_t slot, first;
+
+    if (!pool || !pool_holds(pool, tlb_addr)) /* other allocators have no pool */
+        return unmap_rarely(mem, device, tlb_addr);
+    slot = pool_slot_of(pool, tlb_addr);
+    meta = pool->meta[slot];
+    first = slot - meta.pad_slots;
+    if (!pool_is_mapped(pool, slot) || meta.offset != (tlb_addr & (SLOT_SIZE - 1)) ||
+        !run_in_word(first, meta.nslots))
+        return unmap_rarely(mem, device, tlb_addr);
+    if (pool_give_word(pool, first, word_run(first, meta.nslots))) {
+        pool->free_sets++;
+        mem->counts.free_segments++;
+    }
+    pool_forget(pool, slot, meta.nslots);
+    count_release(mem, meta);
+    return meta.nslots;
 }
 
 struct bounce_copy bounce_swiotlb_sync(const struct bounce_swiotlb *mem,
@@ -182,7 +218,7 @@ struct bounce_copy bounce_swiotlb_sync(const struct bounce_swiotlb *mem,
     into = tlb_addr - pool->start - ((uint64_t)holder << BOUNCE_SLOT_SHIFT);
     offset = meta->orig_addr & device->min_align_mask & (SLOT_SIZE - 1);
     /* Both wrap past the end, as the kernel's size_t does. */
-    left = meta->alloc_size - ((uint64_t)meta->pad_slots << BOUNCE_SLOT_SHIFT) - into;
+    left = pool_meta_alloc_size(meta) - ((uint64_t)meta->pad_slots << BOUNCE_SLOT_SHIFT) - into;
     slot_left = left + (into & (SLOT_SIZE - 1)) - offset;
     if (mem->policy->strict_sync &&
         ((into & (SLOT_SIZE - 1)) < offset || (into & (SLOT_SIZE - 1)) - offset > slot_left))

@@ -21,13 +21,19 @@ static inline uint64_t walk_first_aligned(const struct walk *walk, uint64_t from
     return from + ((walk->residue - from) & (walk->period - 1));
 }
 
+/* Candidates up to and including the aligned one `to` slots ahead, when the first aligned one is
+ * `first` slots ahead. */
+static inline uint64_t walk_probes_ahead(const struct walk *walk, uint64_t first, uint64_t to)
+{
+    uint64_t misses = (to - first) >> __builtin_ctz(walk->period);
+
+    return first + misses * (1 + walk->period - walk->stride) + 1;
+}
+
 /* Candidates from index `from` up to and including the aligned index `to`. */
 static inline uint64_t walk_probes_to(const struct walk *walk, uint64_t from, uint64_t to)
 {
-    uint64_t first = walk_first_aligned(walk, from);
-    uint64_t misses = (to - first) >> __builtin_ctz(walk->period);
-
-    return (first - from) + misses * (1 + walk->period - walk->stride) + 1;
+    return walk_probes_ahead(walk, walk_first_aligned(walk, from) - from, to - from);
 }
 
 /* Candidates of a walk from `from` that finds nothing below `end`; *overshoot becomes how far its

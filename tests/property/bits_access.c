@@ -20,6 +20,17 @@ void access_run_starts(const uint64_t set[2], unsigned n, uint64_t out[2]) {
     put(bits_run_starts(set_of(set), n), out);
 }
 
+unsigned access_length_known(const uint64_t set[2], unsigned n) {
+    unsigned length;
+
+    bits_run_starts_known(set_of(set), n, &length);
+    return length;
+}
+
+uint64_t access_word_run_starts(uint64_t word, unsigned n) {
+    return word_run_starts(word, n);
+}
+
 unsigned access_run_from(const uint64_t set[2], unsigned bit) {
     return bits_run_from(set_of(set), bit);
 }

@@ -106,6 +106,36 @@ TEST(Bits, RunStarts) {
     }
 }
 
+// What a search that finds nothing says of the set: no run of that length, nor of a longer one.
+TEST(Bits, LengthKnownNotToBeThere) {
+    for (const bits &set : samples()) {
+        words in = words_of(set);
+        unsigned longest = longest_run(set);
+        for (unsigned n = 1; n <= 128; n++) {
+            unsigned length = access_length_known(in.w, n);
+            if (longest >= n)
+                ASSERT_EQ(length, n) << set;
+            else
+                ASSERT_TRUE(length > longest && length <= n) << set << ": " << length;
+        }
+    }
+}
+
+TEST(Bits, RunStartsInAWord) {
+    for (const bits &set : samples()) {
+        words in = words_of(set);
+        bits lower;
+        for (unsigned bit = 0; bit < 64; bit++)
+            lower[bit] = set[bit];
+        for (unsigned n = 1; n <= 64; n++) {
+            std::uint64_t wanted = 0;
+            for (unsigned bit = 0; bit < 64; bit++)
+                wanted |= std::uint64_t{run_from(lower, bit) >= n} << bit;
+            ASSERT_EQ(access_word_run_starts(in.w[0], n), wanted) << set << " for " << n;
+        }
+    }
+}
+
 TEST(Bits, LongestRun) {
     for (const bits &set : samples()) {
         words in = words_of(set);
