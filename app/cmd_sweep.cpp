@@ -2,7 +2,6 @@
 // bouncesim sweep: one trace over a grid of pool sizes, areas and kernels.
 #include "commands.hpp"
 #include "errors.hpp"
-#include "kernel_tree.hpp"
 #include "kernel_tree_backend.hpp"
 #include "output.hpp"
 #include "report.hpp"
@@ -13,8 +12,6 @@
 #include <algorithm>
 #include <iostream>
 #include <optional>
-#include <sstream>
-#include <thread>
 
 namespace bouncesim {
 namespace {
@@ -30,39 +27,21 @@ grid read_grid(const po::variables_map &values) {
     g.sizes = parse_list(values["sizes"].as<std::string>(), "--sizes", true, BOUNCE_MAX_NSLABS);
     if (values.count("areas"))
         g.areas = parse_list(values["areas"].as<std::string>(), "--areas", false, BOUNCE_MAX_CPUS);
-    if (!values.count("kernels")) {
-        return g;
-    }
-    for (const std::string &name : split_kernels(values["kernels"].as<std::string>()))
-        g.kernels.push_back(find_kernel(name, "--kernels"));
+    g.kernels = read_kernels(values);
     return g;
 }
 
-// What the kernel makes of each size and area count; two requests may round to the same pool.
+// Two requests may round to the same pool.
 std::vector<sweep_point> make_points(const grid &g, const trace_session &session) {
     std::vector<sweep_point> points;
     std::vector<std::uint64_t> areas = g.areas;
-    const bounce_replay_config &base = session.config().replay;
     if (areas.empty())
-        areas = {base.pool.nareas};
-    std::vector<const bounce_kernel *> kernels = g.kernels;
-    if (kernels.empty())
-        kernels = {session.options().kernel};
-    for (const bounce_kernel *kernel : kernels)
+        areas = {session.config().replay.pool.nareas};
+    for (const bounce_kernel *kernel : kernels_for(g.kernels, session))
         for (std::uint64_t wanted : areas)
             for (std::uint64_t size : g.sizes) {
-                bounce_boot boot = {size, static_cast<std::uint32_t>(wanted), false, false};
-                sweep_point point;
-                point.kernel = kernel;
-                bounce_swiotlb_config pool = base.pool;
-                pool.kernel = kernel;
-                bounce_boot_round(&boot, base.pool.cpus, &pool.nslabs, &pool.nareas);
-                pool.start = session.start_for(pool.nslabs);
-                point.bytes = pool.nslabs << BOUNCE_SLOT_SHIFT;
-                apply_pool_options(session.options().pool, pool);
-                point.nslabs = pool.nslabs;
-                point.nareas = pool.nareas;
-                point.start = pool.start;
+                sweep_point point =
+                    make_point(session, kernel, size, static_cast<std::uint32_t>(wanted));
                 bool known = std::any_of(points.begin(), points.end(), [&](const sweep_point &p) {
                     return p.kernel == kernel && p.nslabs == point.nslabs &&
                            p.nareas == point.nareas;
@@ -80,7 +59,8 @@ std::string answer(const std::vector<sweep_point> &points, const bounce_kernel *
         return "No size tried is free of failures.";
     return with_commas(best->nslabs) + " slots (" + bytes_text(best->bytes) +
            ") is the smallest size tried without a failure: swiotlb=" +
-           std::to_string(best->nslabs) + "," + std::to_string(best->nareas) + ".";
+           std::to_string(best->bytes >> BOUNCE_SLOT_SHIFT) + "," + std::to_string(best->nareas) +
+           ".";
 }
 
 void print_table(const std::vector<sweep_point> &points) {
@@ -174,13 +154,8 @@ int cmd_sweep(const arguments &args) {
         return exit_done;
     simulation_options options = read_simulation_options(values);
     grid g = read_grid(values);
-    if (options.pool.device_slots)
-        throw refused_error(
-            "--per-device: a sweep tries sizes of one pool; `bouncesim run` takes it");
-    unsigned workers = values.count("jobs") ? values["jobs"].as<unsigned>()
-                                            : std::max(1u, std::thread::hardware_concurrency());
-    if (workers < 1 || workers > 1024)
-        throw refused_error("--jobs: 1 to 1024 was expected");
+    refuse_for_one_pool(options);
+    unsigned workers = read_workers(values);
 
     watch_interrupts();
     auto session = std::make_unique<trace_session>(options);

@@ -9,6 +9,7 @@ int cmd_run(const arguments &args);
 int cmd_check_config(const arguments &args);
 #endif
 int cmd_sweep(const arguments &args);
+int cmd_size(const arguments &args);
 int cmd_compare(const arguments &args);
 int cmd_explain(const arguments &args);
 int cmd_gen(const arguments &args);
@@ -25,6 +26,8 @@ const std::vector<command> &commands() {
 #endif
         {"sweep", "TRACE...", "the same trace over a grid of pool sizes, areas and kernels",
          cmd_sweep},
+        {"size", "TRACE...", "the smallest pool that is enough, as the boot option to use",
+         cmd_size},
         {"compare", "A B", "two results: what differs, and whether anything got worse",
          cmd_compare},
         {"explain", "LINE|FILE|-", "what a \"swiotlb buffer is full\" log line really says",

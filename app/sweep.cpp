@@ -2,6 +2,7 @@
 #include "sweep.hpp"
 
 #include "errors.hpp"
+#include "kernel_tree.hpp"
 #include "progress.hpp"
 
 #include <atomic>
@@ -126,6 +127,57 @@ bool fill(trace_session &session, sweep_batch &batch) {
 }
 
 } // namespace
+
+sweep_point make_point(const trace_session &session, const bounce_kernel *kernel,
+                       std::uint64_t slots, std::uint32_t areas) {
+    sweep_point point;
+    bounce_boot boot = {slots, areas, false, false};
+    bounce_swiotlb_config pool = session.config().replay.pool;
+    pool.kernel = kernel;
+    bounce_boot_round(&boot, pool.cpus, &pool.nslabs, &pool.nareas);
+    pool.start = session.start_for(pool.nslabs);
+    point.kernel = kernel;
+    point.bytes = pool.nslabs << BOUNCE_SLOT_SHIFT;
+    apply_pool_options(session.options().pool, pool);
+    point.nslabs = pool.nslabs;
+    point.nareas = pool.nareas;
+    point.start = pool.start;
+    return point;
+}
+
+std::vector<const bounce_kernel *> kernels_for(const std::vector<const bounce_kernel *> &asked,
+                                               const trace_session &session) {
+    if (asked.empty())
+        return {session.options().kernel};
+    return asked;
+}
+
+std::vector<const bounce_kernel *> read_kernels(const po::variables_map &values) {
+    std::vector<const bounce_kernel *> kernels;
+    if (!values.count("kernels"))
+        return kernels;
+    for (const std::string &name : split_kernels(values["kernels"].as<std::string>()))
+        kernels.push_back(find_kernel(name, "--kernels"));
+    if (kernels.empty())
+        throw refused_error("--kernels: a list of kernels was expected, as `bouncesim list "
+                            "kernels` shows them");
+    return kernels;
+}
+
+unsigned read_workers(const po::variables_map &values) {
+    unsigned workers = values.count("jobs") ? values["jobs"].as<unsigned>()
+                                            : std::max(1u, std::thread::hardware_concurrency());
+    if (workers < 1 || workers > 1024)
+        throw refused_error("--jobs: 1 to 1024 was expected");
+    return workers;
+}
+
+void refuse_for_one_pool(const simulation_options &options) {
+    if (options.pool.device_slots)
+        throw refused_error("--per-device: sizes of one pool are tried; `bouncesim run` takes it");
+    if (options.boot && options.boot->noforce)
+        throw refused_error("--swiotlb noforce: there is no pool then, and no size to be tried");
+}
 
 void run_sweep(trace_session &session, std::vector<sweep_point> &points, unsigned workers) {
     std::vector<replay_ptr> replays;
