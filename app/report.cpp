@@ -212,6 +212,7 @@ json::object config_json(const resolved_config &config, const std::vector<bounce
                      {"engine", engine},
                      {"nslabs", pool.nslabs},
                      {"nareas", pool.nareas},
+                     {"size_rule", config.size.rule},
                      {"cpus", pool.cpus},
                      {"start", hex(pool.start)},
                      {"force", config.replay.force},

@@ -203,37 +203,24 @@ void trace_session::resolve() {
 
     infer_pool(given);
 
-    bounce_boot boot = header.has_header ? header.boot : bounce_boot{};
     const bounce_inference &recorded = config_.recorded;
     bounce_replay_config &replay = config_.replay;
-    std::uint64_t nslabs = recorded.nslabs;
-    std::uint32_t nareas = recorded.nareas;
+    const bounce_machine &machine = options_.machine;
+    config_.size = decide_pool_size(options_, header, recorded);
+    config_.no_pool = config_.size.nslabs == 0;
+    std::uint64_t nslabs = config_.size.nslabs;
+    std::uint32_t nareas = config_.size.nareas;
     bool masks = std::any_of(options_.devices.begin(), options_.devices.end(),
                              [](const device_setting &d) { return d.dma_mask.has_value(); });
     bool force = header.forced && !(header.guessed_force && masks);
-    bounce_machine machine = options_.machine;
-    machine.cpus = recorded.cpus;
-    if (options_.boot) {
-        boot = *options_.boot;
-        force = force || boot.force;
-        config_.no_pool = boot.noforce;
-    }
-    if (machine.memory || machine.low_memory || (options_.boot && boot.nslabs)) {
-        if (!machine.memory && !boot.nslabs)
-            boot.nslabs = nslabs;
-        bounce_boot_pool(&boot, &machine, &nslabs, &nareas);
-        config_.no_pool = config_.no_pool || nslabs == 0;
-    } else if (options_.boot || (options_.cpus && header.has_header)) {
-        if (!boot.nslabs)
-            boot.nslabs = nslabs;
-        bounce_boot_round(&boot, recorded.cpus, &nslabs, &nareas);
-    }
+    bool asked = options_.boot ? options_.boot->force : header.has_header && header.boot.force;
+    force = force || (options_.boot && asked);
     if (options_.force)
-        force = *options_.force || boot.force;
+        force = *options_.force || asked;
     force = force || machine.guest != BOUNCE_GUEST_NONE;
     bool grows = recorded.grew && !options_.kernel_told;
     replay.pool.kernel = grows ? bounce_kernel_find("linux-6.12-dynamic") : options_.kernel;
-    replay.pool.nslabs = config_.no_pool ? 0 : nslabs;
+    replay.pool.nslabs = nslabs;
     replay.pool.nareas = nareas;
     replay.pool.cpus = recorded.cpus;
     replay.pool.start = start_for(nslabs);
@@ -266,6 +253,8 @@ void trace_session::describe_inference(bool explained) {
     const bounce_inference &recorded = config_.recorded;
     auto say = [&](const std::string &line) { config_.inferred.push_back(line); };
     describe_recording();
+    if (!config_.size.text.empty())
+        say("pool size: " + config_.size.text);
     if (header.level == BOUNCE_LEVEL_REQUESTS)
         return describe_requests();
     if (header.has_header) {

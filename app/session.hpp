@@ -5,6 +5,7 @@
 
 #include "input.hpp"
 #include "options.hpp"
+#include "pool_size.hpp"
 
 #include "bounce/blktrace.h"
 #include "bounce/infer.h"
@@ -23,7 +24,8 @@ namespace bouncesim {
 // The configuration as used, and where it comes from.
 struct resolved_config {
     bounce_replay_config replay = {};
-    bool no_pool = false;              // swiotlb=noforce
+    pool_size size;                    // of the pool, and the rule that gave it
+    bool no_pool = false;              // swiotlb=noforce, or no memory for one
     bool as_recorded = false;          // the pool is the recorded one
     bool requests = false;             // the trace has requests: mappings are made of them
     bool assumed_service = false;      // and no completions

@@ -11,18 +11,33 @@ static uint64_t round_up_pow2(uint64_t value) /* 1 <= value <= 2^63 */
     return is_power_of_2(value) ? value : UINT64_C(2) << log2_floor(value);
 }
 
-/* Digits of *text, which moves past them; false when there are none or they overflow. */
+static unsigned digit_of(char c) /* 16: none */
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    c = (char)tolower((unsigned char)c);
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+/* The number at *text, which moves past it, with the prefixes that simple_strtoul() takes; false
+ * when there is none or it overflows. */
 static bool take_number(const char **text, uint64_t *value)
 {
     const char *p = *text;
+    unsigned base = 10;
 
-    *value = 0;
-    for (; isdigit((unsigned char)*p); p++)
-        if (__builtin_mul_overflow(*value, UINT64_C(10), value) ||
-            __builtin_add_overflow(*value, (uint64_t)(*p - '0'), value))
-            return false;
-    if (p == *text)
+    if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X') && digit_of(p[2]) < 16) {
+        base = 16;
+        p += 2;
+    } else if (p[0] == '0') {
+        base = 8;
+    }
+    if (digit_of(*p) >= base)
         return false;
+    for (*value = 0; digit_of(*p) < base; p++)
+        if (__builtin_mul_overflow(*value, (uint64_t)base, value) ||
+            __builtin_add_overflow(*value, (uint64_t)digit_of(*p), value))
+            return false;
     *text = p;
     return true;
 }
@@ -63,21 +78,22 @@ enum bounce_status bounce_boot_parse(const char *text, struct bounce_boot *boot,
         if (b.nslabs == 0)
             return bounce_refuse(
                 error, BOUNCE_INVALID, 0,
-                "swiotlb=%s: no slots; give at least 1 slot (2 KiB), or noforce to "
-                "have no pool",
+                "swiotlb=%s: no slots; give at least 1 slot (2 KiB, a kernel makes 128 an area of "
+                "it), or noforce to have no pool",
                 text);
-        if (*p == ',' && isdigit((unsigned char)p[1])) {
-            p++;
-            if (!take_number(&p, &areas) || areas == 0 || areas > BOUNCE_MAX_CPUS)
-                return bounce_refuse(error, BOUNCE_INVALID, 0, "swiotlb=%s: areas must be 1 to %u",
-                                     text, BOUNCE_MAX_CPUS);
-            b.nareas = (uint32_t)areas;
-        }
-        if (*p == ',')
-            p++;
-        else if (*p)
-            p = "?";
     }
+    /* The slots may be left out, then the areas come after a comma all the same. */
+    if (*p == ',' && isdigit((unsigned char)p[1])) {
+        p++;
+        if (!take_number(&p, &areas) || areas == 0 || areas > BOUNCE_MAX_CPUS)
+            return bounce_refuse(error, BOUNCE_INVALID, 0, "swiotlb=%s: areas must be 1 to %u",
+                                 text, BOUNCE_MAX_CPUS);
+        b.nareas = (uint32_t)areas;
+    }
+    if (*p == ',' && (p > text || p[1]))
+        p++;
+    else if (*p && p > text)
+        p = "?";
     if (strcmp(p, "force") == 0)
         b.force = true;
     else if (strcmp(p, "noforce") == 0)
@@ -142,6 +158,18 @@ static bool stands_at_default(const struct bounce_boot *boot)
     if (boot->nareas)
         bounce_boot_round(boot, 1, &nslabs, &nareas);
     return nslabs == BOUNCE_DEFAULT_NSLABS;
+}
+
+enum bounce_boot_rule bounce_boot_rule_of(const struct bounce_boot *boot,
+                                          const struct bounce_machine *machine)
+{
+    if (!stands_at_default(boot))
+        return BOUNCE_RULE_OPTION;
+    if (machine->memory && machine->guest != BOUNCE_GUEST_NONE)
+        return BOUNCE_RULE_GUEST;
+    if (machine->memory && machine->arch == BOUNCE_ARCH_ARM64)
+        return BOUNCE_RULE_ARM64;
+    return boot->nslabs ? BOUNCE_RULE_OPTION : BOUNCE_RULE_DEFAULT;
 }
 
 void bounce_boot_pool(const struct bounce_boot *boot, const struct bounce_machine *machine,

@@ -106,3 +106,28 @@ def test_refusals(trace):
     refused("run", trace, "--coco", "tdx", words=["--memory"])
     refused("run", trace, "--coco", "sgx", "--memory", "1G", words=["sgx", "sev-snp", "tdx"])
     refused("run", trace, "--memory", "1G", words=["--coco"])
+
+
+@pytest.mark.parametrize(
+    "args,rule,slots,words",
+    [
+        ([], "recorded", 1024, None),
+        (["--swiotlb", "3000"], "option", 4096, "3,000 slots as told, rounded up to 4,096"),
+        (["--swiotlb", ",16"], "recorded", 2048, "rounded up to 2,048"),
+        (["--swiotlb", "0x800,force"], "option", 2048, "2,048 slots as told"),
+        (["--coco", "tdx", "--memory", "8G"], "confidential-x86", 262144, "6 % of 8 GiB"),
+        (["--coco", "tdx", "--memory", "8G", "--swiotlb", "64M"], "confidential-x86", 262144, "6 %"),
+        (["--coco", "tdx", "--memory", "8G", "--low-memory", "100M"], "confidential-x86", 32768,
+         "halved to 32,768"),
+        (["--arch", "arm64", "--memory", "6G"], "arm64", 4096, "1 MiB for each of 6 GiB"),
+        (["--arch", "arm64", "--memory", "6G", "--kernel", "linux-6.1"], "default", 32768, "6.7"),
+        (["--swiotlb", "1G", "--low-memory", "900K"], "option", 0, "there is none"),
+        (["--swiotlb", "noforce"], "recorded", 0, "noforce"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_rule_that_gives_the_size_is_said(args, rule, slots, words):
+    got = result("run", NVME, *args)
+    assert (got["config"]["size_rule"], got["config"]["nslabs"]) == (rule, slots)
+    said = [line for line in got["config"]["inferred"] if line.startswith("pool size:")]
+    assert (words in said[0]) if words else not said

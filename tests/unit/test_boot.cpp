@@ -47,7 +47,16 @@ const good_option good[] = {
     {"16G", BOUNCE_MAX_NSLABS, 0, false, false},
     {"8388608", BOUNCE_MAX_NSLABS, 0, false, false},
     {"1024,8192", 1024, BOUNCE_MAX_CPUS, false, false},
-    {"00128", 128, 0, false, false},
+    // Numbers as simple_strtoul() reads them with base 0.
+    {"0200", 128, 0, false, false},
+    {"0x400", 1024, 0, false, false},
+    {"0X400,0x10,force", 1024, 16, true, false},
+    {"0x40M", 32768, 0, false, false},
+    // The slots left out.
+    {",8", 0, 8, false, false},
+    {",8,force", 0, 8, true, false},
+    {",force", 0, 0, true, false},
+    {",noforce", 0, 0, false, true},
 };
 
 INSTANTIATE_TEST_SUITE_P(, BootGood, testing::ValuesIn(good));
@@ -69,9 +78,10 @@ TEST_P(BootBad, IsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(, BootBad,
                          testing::Values("", "0", "0,8", "0,force", "1K", "abc", "-1", "+1", " 1",
-                                         "1 ", ",", ",8", ",force", "1024,0", "1024,8193", "1024,x",
-                                         "1024,8,forced", "1024,8,force,", "1024,8,force,force",
-                                         "1024;8", "1024,8 ,force", "64MM", "64T", "0x400", "1.5G",
+                                         "1 ", ",", ",,", ",,8", ",0", ",8x", ",x", "1024,0",
+                                         "1024,8193", "1024,x", "1024,8,forced", "1024,8,force,",
+                                         "1024,8,force,force", "1024;8", "1024,8 ,force", "64MM",
+                                         "64T", "0x", "0x400x", "08", "0128", "0x0", "00", "1.5G",
                                          "8388609", "17G", "99999999999", "99999999999999999999",
                                          "18446744073709551616G", "1024,99999999999999999999",
                                          "Force", "1024\nforce"));

@@ -17,7 +17,7 @@ BOUNCE_BEGIN_DECLS
 #define BOUNCE_MAX_NSLABS     8388608u /* 16 GiB: our own limit, beyond any kernel's pool */
 #define BOUNCE_MAX_CPUS       8192u    /* the largest NR_CPUS of a distribution kernel */
 
-/* swiotlb=<slots>[,<areas>][,force|noforce]; 0 means "not given". */
+/* swiotlb=[<slots>][,<areas>][,force|noforce]; 0 means "not given". */
 struct bounce_boot {
     uint64_t nslabs;
     uint32_t nareas;
@@ -25,9 +25,11 @@ struct bounce_boot {
     bool noforce;
 };
 
-/* Reads the kernel's own syntax; in place of a slot count a size with K, M or G is taken too
- * ("64M"). BOUNCE_INVALID: empty, not a number, zero, more than BOUNCE_MAX_NSLABS or
- * BOUNCE_MAX_CPUS, or anything after it. `boot` is written only on success. */
+/* Reads the kernel's own syntax, numbers as it does (0x400 is hexadecimal, 0200 octal); in place of
+ * a slot count a size with K, M or G is taken too ("64M"). Refused although a kernel takes it: 0
+ * slots, of which it makes the smallest pool that the areas allow. BOUNCE_INVALID: that, empty, not
+ * a number, more than BOUNCE_MAX_NSLABS or BOUNCE_MAX_CPUS, or anything after it. `boot` is written
+ * only on success. Source: setup_io_tlb_npages() of 6.1 and 6.12. */
 BOUNCE_API enum bounce_status bounce_boot_parse(const char *text, struct bounce_boot *boot,
                                                 struct bounce_error *error);
 
@@ -69,6 +71,18 @@ struct bounce_machine {
 BOUNCE_API void bounce_boot_pool(const struct bounce_boot *boot,
                                  const struct bounce_machine *machine, uint64_t *nslabs,
                                  uint32_t *nareas);
+
+/* Where a size comes from, before it is rounded and halved. */
+enum bounce_boot_rule {
+    BOUNCE_RULE_DEFAULT, /* 64 MiB */
+    BOUNCE_RULE_OPTION,  /* the boot option names it */
+    BOUNCE_RULE_GUEST,   /* 6 % of memory */
+    BOUNCE_RULE_ARM64,   /* 1 MiB a GiB of memory */
+};
+
+/* The rule that bounce_boot_pool() goes by. */
+BOUNCE_API enum bounce_boot_rule bounce_boot_rule_of(const struct bounce_boot *boot,
+                                                     const struct bounce_machine *machine);
 
 /* Where a pool of that many slots lies when nothing tells: below 2 GiB, where 32-bit devices reach
  * it, or from 4 GiB on when it is larger than that. */
