@@ -11,6 +11,7 @@ int cmd_check_config(const arguments &args);
 int cmd_sweep(const arguments &args);
 int cmd_size(const arguments &args);
 int cmd_compare(const arguments &args);
+int cmd_convert(const arguments &args);
 int cmd_explain(const arguments &args);
 int cmd_gen(const arguments &args);
 int cmd_info(const arguments &args);
@@ -39,6 +40,8 @@ const std::vector<command> &commands() {
          cmd_calibrate},
         {"lint", "TRACE...",
          "what contradicts itself, is missing or is never given back in a trace", cmd_lint},
+        {"convert", "IN... OUT", "a trace of any format as native (.bnc), CSV or operation stream",
+         cmd_convert},
         {"list", "[kernels|formats|...]", "what this build knows", cmd_list},
     };
     return table;

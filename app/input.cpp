@@ -3,6 +3,7 @@
 
 #include "errors.hpp"
 #include "line_cut.hpp"
+#include "output.hpp"
 #include "tar.hpp"
 
 #include <boost/iostreams/chain.hpp>
@@ -18,7 +19,9 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <optional>
+#include <poll.h>
 #include <stdexcept>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace bouncesim {
@@ -31,6 +34,15 @@ struct raw_source {
     std::string ahead;
     std::size_t ahead_used = 0;
     std::uint64_t bytes = 0;
+    bool waits = false; // a pipe or terminal: what comes may be long in coming
+
+    // Ctrl-C ends the wait: at once, or after a moment when it came just before.
+    void wait_for_input() const {
+        struct pollfd wanted = {descriptor, POLLIN, 0};
+        while (::poll(&wanted, 1, 200) <= 0)
+            if (interrupted())
+                throw std::runtime_error("interrupted");
+    }
 
     std::size_t read(char *buffer, std::size_t capacity) {
         if (ahead_used < ahead.size()) {
@@ -40,12 +52,14 @@ struct raw_source {
             return n;
         }
         for (;;) {
+            if (waits)
+                wait_for_input();
             ssize_t n = ::read(descriptor, buffer, capacity);
             if (n >= 0) {
                 bytes += static_cast<std::uint64_t>(n);
                 return static_cast<std::size_t>(n);
             }
-            if (errno != EINTR)
+            if (errno != EINTR || interrupted())
                 throw std::runtime_error(std::strerror(errno));
         }
     }
@@ -128,6 +142,8 @@ struct trace_input::part {
     explicit part(const std::string &path) {
         std::string file = file_of(path);
         raw.descriptor = open_file(file);
+        struct stat status = {};
+        raw.waits = fstat(raw.descriptor, &status) == 0 && !S_ISREG(status.st_mode);
         raw.look_ahead(6);
         if (starts_with(raw.ahead, "\x1f\x8b"))
             compression = "gzip";

@@ -8,12 +8,19 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <set>
 #include <unistd.h>
 
 namespace bouncesim {
 namespace {
 
 volatile std::sig_atomic_t interrupt_seen = 0;
+
+// Names that are being written: two outputs under one name would be one, and half of it lost.
+std::set<std::string> &open_names() {
+    static std::set<std::string> names;
+    return names;
+}
 
 extern "C" void on_interrupt(int) {
     if (interrupt_seen)
@@ -37,16 +44,23 @@ output_file::output_file(std::string path) : path_(std::move(path)) {
         !std::filesystem::is_regular_file(path_, ignored)) {
         stream_ = std::fopen(path_.c_str(), "w");
     } else {
+        if (!open_names().insert(path_).second)
+            throw refused_error(path_ + ": named for two outputs; give each a file of its own");
+        claimed_ = true;
         temporary_ = path_ + ".tmp-" + std::to_string(getpid());
         stream_ = std::fopen(temporary_.c_str(), "w");
     }
     if (!stream_) {
         temporary_.clear();
+        if (claimed_)
+            open_names().erase(path_);
         fail("cannot create");
     }
 }
 
 output_file::~output_file() {
+    if (claimed_)
+        open_names().erase(path_);
     if (stream_ && stream_ != stdout)
         std::fclose(stream_);
     if (!temporary_.empty())

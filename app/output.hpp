@@ -32,6 +32,7 @@ class output_file {
 
     std::string path_;
     std::string temporary_;
+    bool claimed_ = false;
     std::FILE *stream_ = nullptr;
 };
 

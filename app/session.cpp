@@ -18,15 +18,24 @@ trace_session::trace_session(const simulation_options &options,
     if (!evidence_)
         evidence_.reset(bounce_evidence_create(), bounce_evidence_destroy);
     bounce_input source = merge_ ? bounce_blktrace_merge_input(merge_.get()) : input_->as_input();
-    if (bounce_trace_open(&source, &options_.trace, &trace_, &error))
+    if (bounce_trace_open(&source, &options_.trace, &trace_, &error)) {
+        if (interrupted())
+            throw run_error("interrupted");
         throw refused_error(where(error.line) + error.text);
+    }
     bounce_trace_on_note(trace_, options_.note, options_.note_context);
     try {
         check_files();
         read_window();
+        std::vector<bounce_event> as_read =
+            options_.as_read ? window_ : std::vector<bounce_event>();
         resolve();
-        start_requests();
-        start_order();
+        if (options_.as_read) {
+            window_.swap(as_read);
+        } else {
+            start_requests();
+            start_order();
+        }
     } catch (...) {
         bounce_trace_close(trace_);
         throw;
@@ -90,6 +99,8 @@ std::size_t trace_session::read_events(std::vector<bounce_event> &into, std::siz
     into.resize(most);
     bounce_status status = bounce_trace_next(trace_, into.data(), most, &got, &error);
     into.resize(got);
+    if (interrupted())
+        throw run_error("interrupted");
     if (status != BOUNCE_OK && status != BOUNCE_END)
         throw refused_error(where(error.line) + error.text);
     if (!second_pass_ && !bounce_evidence_add(evidence_.get(), into.data(), got))

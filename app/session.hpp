@@ -93,6 +93,10 @@ class trace_session {
         return input_->lines_cut();
     }
 
+    // The trace itself: what its reader tells, before options and inference.
+    const bounce_trace *trace() const {
+        return trace_;
+    }
     const bounce_trace_counts &counts() const;
     bounce_request_counts request_counts() const {
         return bounce_trace_requests(trace_);

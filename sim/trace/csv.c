@@ -24,6 +24,12 @@ enum column {
     TLB_ADDR,
     SEGMENTS,
     RESPONSE_NS,
+    OUTCOME,
+    LIST,
+    FLAGS,
+    SEQ,
+    BOUND_SEQ,
+    ALLOC_ALIGN_MASK,
 };
 
 static const struct {
@@ -49,6 +55,12 @@ static const struct {
     {"tlb_addr", TLB_ADDR},
     {"segments", SEGMENTS},
     {"response_ns", RESPONSE_NS},
+    {"outcome", OUTCOME},
+    {"list", LIST},
+    {"flags", FLAGS},
+    {"seq", SEQ},
+    {"bound_seq", BOUND_SEQ},
+    {"alloc_align_mask", ALLOC_ALIGN_MASK},
 };
 
 static uint8_t column_of(const struct field *name)
@@ -85,6 +97,50 @@ static enum row_result read_header(struct row_state *state, const struct field *
     state->ncolumns = (uint8_t)n;
     state->has_header = true;
     return ROW_NOTE;
+}
+
+static bool read_outcome(const struct field *f, uint8_t *outcome)
+{
+    static const char *const outcomes[] = {"", "direct", "address", "ok", "full", "tried"};
+
+    for (unsigned i = BOUNCE_RECORDED_DIRECT; i <= BOUNCE_RECORDED_TRIED; i++)
+        if (field_is(f, outcomes[i])) {
+            *outcome = (uint8_t)i;
+            return true;
+        }
+    return false;
+}
+
+/* Words with blanks between them. */
+static bool read_flags(const struct field *f, struct row *row)
+{
+    static const struct {
+        const char *name;
+        uint8_t flag;
+        uint8_t attr;
+    } words[] = {
+        {"last", BOUNCE_EVENT_LIST_LAST, 0},
+        {"open", BOUNCE_EVENT_LIST_OPEN, 0},
+        {"implied", BOUNCE_EVENT_IMPLIED, 0},
+        {"unmatched", BOUNCE_EVENT_UNMATCHED, 0},
+        {"skip_cpu_sync", 0, BOUNCE_ATTR_SKIP_CPU_SYNC},
+        {"no_warn", 0, BOUNCE_ATTR_NO_WARN},
+    };
+    struct cursor c = {f->at, f->at + f->length};
+
+    while (!scan_at_end(&c)) {
+        struct field word = {c.at, 0};
+        size_t i = 0;
+
+        scan_word(&c, &word.at, &word.length);
+        while (i < sizeof(words) / sizeof(words[0]) && !field_is(&word, words[i].name))
+            i++;
+        if (i == sizeof(words) / sizeof(words[0]))
+            return false;
+        row->flags |= words[i].flag;
+        row->attrs |= words[i].attr;
+    }
+    return true;
 }
 
 struct words {
@@ -138,6 +194,19 @@ static bool read_column(enum column column, const struct field *f, struct row *r
         return field_decimal(f, &row->segments);
     case RESPONSE_NS:
         return field_decimal(f, &row->response_ns) && row->response_ns != NO_RESPONSE;
+    case OUTCOME:
+        return read_outcome(f, &row->outcome);
+    case LIST:
+        return row->has_list = field_decimal(f, &row->list);
+    case FLAGS:
+        return read_flags(f, row);
+    case SEQ:
+        return field_decimal(f, &row->seq);
+    case BOUND_SEQ:
+        return field_decimal(f, &row->bound_seq);
+    case ALLOC_ALIGN_MASK:
+        return field_hex(f, &row->alloc_align_mask) && row->alloc_align_mask <= UINT32_MAX &&
+               !(row->alloc_align_mask & (row->alloc_align_mask + 1));
     case NONE:
         break;
     }
@@ -152,6 +221,8 @@ static bool read_dir(const struct field *f, uint8_t *dir)
         *dir = BOUNCE_TO_DEVICE;
     else if (field_is(f, "from_device") || field_is(f, "r"))
         *dir = BOUNCE_FROM_DEVICE;
+    else if (field_is(f, "none"))
+        *dir = BOUNCE_DIR_NONE;
     else
         return false;
     return true;
@@ -159,17 +230,43 @@ static bool read_dir(const struct field *f, uint8_t *dir)
 
 static enum row_result read_mapping_op(const struct words *words, struct row *row)
 {
-    if (field_is(&words->op, "map"))
-        row->kind = BOUNCE_EVENT_MAP;
-    else if (field_is(&words->op, "unmap"))
-        row->kind = BOUNCE_EVENT_UNMAP;
-    else if (field_is(&words->op, "sync_for_cpu"))
-        row->kind = BOUNCE_EVENT_SYNC_FOR_CPU;
-    else if (field_is(&words->op, "sync_for_device"))
-        row->kind = BOUNCE_EVENT_SYNC_FOR_DEVICE;
-    else
+    static const struct {
+        const char *name;
+        uint8_t kind;
+    } ops[] = {
+        {"map", BOUNCE_EVENT_MAP},
+        {"alloc", BOUNCE_EVENT_ALLOC},
+        {"unmap", BOUNCE_EVENT_UNMAP},
+        {"sync_for_cpu", BOUNCE_EVENT_SYNC_FOR_CPU},
+        {"sync_for_device", BOUNCE_EVENT_SYNC_FOR_DEVICE},
+        {"restart", BOUNCE_EVENT_RESTART},
+        {"worker", BOUNCE_EVENT_WORKER},
+    };
+    bool needs_id = true, is_map;
+    size_t i = 0;
+
+    while (i < sizeof(ops) / sizeof(ops[0]) && !field_is(&words->op, ops[i].name))
+        i++;
+    if (i == sizeof(ops) / sizeof(ops[0]))
         return ROW_BAD;
-    return row->has_id && read_dir(&words->dir, &row->dir) ? ROW_EVENT : ROW_BAD;
+    row->kind = ops[i].kind;
+    is_map = row->kind == BOUNCE_EVENT_MAP;
+    if (row->kind == BOUNCE_EVENT_RESTART || row->kind == BOUNCE_EVENT_WORKER)
+        needs_id = false;
+    if (row->flags & BOUNCE_EVENT_UNMATCHED) {
+        if (row->kind != BOUNCE_EVENT_UNMAP || !row->has_tlb_addr || !row->size)
+            return ROW_BAD;
+        needs_id = row->has_id = false;
+    }
+    if ((row->has_list || row->outcome || row->flags & BOUNCE_EVENT_LIST_OPEN) && !is_map)
+        return ROW_BAD;
+    if (row->flags & (BOUNCE_EVENT_LIST_OPEN | BOUNCE_EVENT_LIST_LAST) && !row->has_list)
+        return ROW_BAD;
+    if (!row->outcome && row->has_tlb_addr && is_map)
+        row->outcome = BOUNCE_RECORDED_ADDRESS;
+    if (row->outcome == BOUNCE_RECORDED_ADDRESS && !row->has_tlb_addr)
+        return ROW_BAD;
+    return (row->has_id || !needs_id) && read_dir(&words->dir, &row->dir) ? ROW_EVENT : ROW_BAD;
 }
 
 static enum row_result read_op(const struct words *words, struct row *row)
@@ -190,6 +287,8 @@ static enum row_result read_op(const struct words *words, struct row *row)
         row->dir = BOUNCE_TO_DEVICE;
     else
         return read_mapping_op(words, row);
+    if (words->dir.length && (!read_dir(&words->dir, &row->dir) || row->dir == BOUNCE_DIR_NONE))
+        return ROW_BAD;
     return ROW_EVENT;
 }
 
@@ -200,13 +299,17 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     enum row_result result;
     size_t n;
 
-    if (scan_at_end(&c) || *c.at == '#')
+    if (scan_at_end(&c))
         return ROW_NOTE;
+    if (*c.at == '#') {
+        row->told = c;
+        return ROW_TOLD;
+    }
     n = fields_split(c, ',', f, COLUMNS_MAX);
     if (!state->has_header)
         return n <= COLUMNS_MAX ? read_header(state, f, n) : ROW_BAD;
-    if (n != state->ncolumns)
-        return ROW_BAD;
+    if (n != state->ncolumns || is_header(header_columns(f, n))) /* files one after the other */
+        return n <= COLUMNS_MAX ? read_header(state, f, n) : ROW_BAD;
     for (size_t i = 0; i < n; i++)
         if (f[i].length && !read_column((enum column)state->columns[i], &f[i], row, &words))
             return ROW_BAD;
@@ -221,7 +324,8 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
 static const struct line_format lines = {
     .what = "not a row of bouncesim's CSV",
     .wanted = "a header with time_ns and op and of size, id, device, cpu, dir, offset, lba, nsect, "
-              "orig_addr, tlb_addr, segments, response_ns what you have, then such rows",
+              "orig_addr, tlb_addr, segments, response_ns what you have, then such rows (names and "
+              "words as docs/formats/csv.md has them)",
     .parse = parse,
     .device = "device",
     .unique_keys = true,

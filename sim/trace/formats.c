@@ -5,6 +5,8 @@
 #include <string.h>
 
 static const struct bounce_format table[] = {
+    {"native", "bouncesim's own binary format (.bnc), written by `bouncesim convert`",
+     &format_native},
     {"ops", "bouncesim's own operation streams: P, D, M, A, U, S and W lines", &format_ops},
     {"ftrace",
      "text of the kernel's trace or trace_pipe file, or of `trace-cmd report`, with dma and "

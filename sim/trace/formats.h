@@ -17,6 +17,7 @@ extern const struct bounce_format_ops format_hfplayer;
 extern const struct bounce_format_ops format_lttng;
 extern const struct bounce_format_ops format_mqsim;
 extern const struct bounce_format_ops format_msr;
+extern const struct bounce_format_ops format_native;
 extern const struct bounce_format_ops format_ops;
 extern const struct bounce_format_ops format_pcap;
 extern const struct bounce_format_ops format_perf;

@@ -28,6 +28,9 @@ struct bounce_format_ops {
     /* One record: zero or more events into the queue. BOUNCE_END after the last one, when
      * everything that waited has been settled. */
     enum bounce_status (*read)(struct bounce_trace *trace, struct bounce_error *error);
+    /* In place of read(): events past the queue, *got of them more. BOUNCE_END after the last. */
+    enum bounce_status (*next)(struct bounce_trace *trace, struct bounce_event *events,
+                               size_t capacity, size_t *got, struct bounce_error *error);
     /* The queue is full and its oldest event still waits: settle it now. May be NULL. */
     void (*settle)(struct bounce_trace *trace);
     void (*close)(struct bounce_trace *trace);

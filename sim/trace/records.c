@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define RELEASE_AT_ONCE 256u
+#define LIST_LANES      256u
 #define HEAP_LIMIT      (LIVE_LIMIT + RECORDS_WINDOW)
 
 struct live {
@@ -12,7 +13,18 @@ struct live {
     uint64_t size;
     uint16_t device;
     uint8_t dir;
-    uint8_t kind; /* of the event that began it */
+    uint8_t kind;    /* of the event that began it */
+    uint32_t list;   /* first handle of its scatter list */
+    uint32_t serial; /* number of that list, 0: in none */
+    uint32_t open;   /* as a first entry: number of the list while entries may come */
+    uint32_t next;   /* of a list that failed: the next handle to be given back */
+};
+
+struct list_lane {
+    uint64_t id; /* of the first entry */
+    uint32_t handle;
+    uint32_t serial;
+    uint32_t failed; /* handles of entries to be given back together, or INDEX_NONE */
 };
 
 struct records {
@@ -35,7 +47,10 @@ struct records {
     uint32_t *free_handles; /* stack */
     uint32_t nfree;
     uint32_t used_handles;
+    uint32_t base_handle; /* those below are kept free for what is held from the start */
     uint64_t next_id;
+    uint32_t serial;                    /* scatter lists so far */
+    struct list_lane lists[LIST_LANES]; /* those begun last, by id */
 
     /* RECORDS_REISSUED: the window's records by key; twice the place, plus 1 for an end. */
     struct index ahead;
@@ -46,6 +61,14 @@ struct records {
 #define AHEAD_PLACES (RECORDS_WINDOW + 16u)
 #define AHEAD_CHAIN  256u /* of one key, looked at */
 
+/* ---- creation ---- */
+
+static void clear_lists(struct records *r)
+{
+    for (unsigned i = 0; i < LIST_LANES; i++)
+        r->lists[i] = (struct list_lane){.failed = INDEX_NONE};
+}
+
 struct records *records_create(enum records_pairs pairs)
 {
     struct records *r = calloc(1, sizeof(*r));
@@ -53,6 +76,7 @@ struct records *records_create(enum records_pairs pairs)
     if (!r)
         return NULL;
     r->pairs = pairs;
+    clear_lists(r);
     if (pairs != RECORDS_REISSUED)
         return r;
     r->free_places = malloc(AHEAD_PLACES * sizeof(*r->free_places));
@@ -196,6 +220,8 @@ enum bounce_status records_add(struct bounce_trace *trace, struct records *r,
 
     if (record->event.kind == BOUNCE_EVENT_ISSUE)
         trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
+    else if (record->event.kind != BOUNCE_EVENT_COMPLETE && !r->used_handles && !r->base_handle)
+        r->used_handles = r->base_handle = BOUNCE_HELD_MAX;
     r->held++;
     held.ahead = INDEX_NONE;
     if (r->nplaces && record->key != NO_KEY) {
@@ -265,8 +291,8 @@ static bool new_handle(struct records *r, uint32_t *handle)
         *handle = r->free_handles[--r->nfree];
         return true;
     }
-    if (r->used_handles == r->live_room) {
-        uint32_t room = r->live_room ? 2 * r->live_room : 256;
+    if (r->used_handles >= r->live_room) {
+        uint32_t room = r->live_room ? 2 * r->live_room : r->base_handle + 256;
         void *live = realloc(r->live, room * sizeof(*r->live));
         void *stack;
 
@@ -285,7 +311,9 @@ static bool new_handle(struct records *r, uint32_t *handle)
 static void forget_all(struct records *r)
 {
     index_clear(&r->by_key);
-    r->used_handles = r->nfree = 0;
+    r->used_handles = r->base_handle;
+    r->nfree = 0;
+    clear_lists(r);
 }
 
 static struct bounce_event *push(struct bounce_trace *trace, struct records *r,
@@ -298,6 +326,23 @@ static struct bounce_event *push(struct bounce_trace *trace, struct records *r,
     out->time_ns = time_ns > r->first_ns ? time_ns - r->first_ns : 0;
     out->list = BOUNCE_NO_LIST;
     return out;
+}
+
+/* A list takes no more entries once one of its own has ended: engines chain them. */
+static void close_list(struct records *r, uint32_t handle)
+{
+    struct live *l = &r->live[handle];
+
+    if (l->serial && r->live[l->list].open == l->serial)
+        r->live[l->list].open = 0;
+    l->serial = 0;
+}
+
+static void forget_one(struct records *r, uint32_t handle)
+{
+    close_list(r, handle);
+    index_remove(&r->by_key, r->live[handle].key, handle);
+    r->free_handles[r->nfree++] = handle;
 }
 
 static void end_request(struct bounce_trace *trace, struct records *r, uint32_t handle,
@@ -313,8 +358,71 @@ static void end_request(struct bounce_trace *trace, struct records *r, uint32_t 
     out->device = l->device;
     out->dir = l->dir;
     out->size = l->size;
-    index_remove(&r->by_key, l->key, handle);
+    forget_one(r, handle);
+}
+
+static void forget_failed(struct records *r, struct list_lane *lane)
+{
+    for (uint32_t handle = lane->failed, next; handle != INDEX_NONE; handle = next) {
+        if (r->live[handle].serial != lane->serial)
+            break; /* it has ended otherwise, against what the rows say */
+        next = r->live[handle].next;
+        forget_one(r, handle);
+    }
+    lane->failed = INDEX_NONE;
+}
+
+/* The entries of a list are known by the id of the first one. */
+static void join_list(struct records *r, const struct record *record, struct bounce_event *out)
+{
+    struct list_lane *lane = &r->lists[record->list % LIST_LANES];
+    struct live *l = &r->live[out->handle];
+
+    if (record->list == out->id || lane->id != record->list || !lane->serial ||
+        r->live[lane->handle].open != lane->serial) {
+        forget_failed(r, lane);
+        r->serial = r->serial == UINT32_MAX ? 1 : r->serial + 1;
+        *lane = (struct list_lane){record->list, out->handle, r->serial, INDEX_NONE};
+        out->flags |= BOUNCE_EVENT_LIST_FIRST;
+        l->open = r->serial;
+    }
+    out->flags |= BOUNCE_EVENT_IN_LIST;
+    out->list = l->list = lane->handle;
+    l->serial = lane->serial;
+    if (!(out->flags & BOUNCE_EVENT_LIST_OPEN))
+        return;
+    l->next = lane->failed;
+    lane->failed = out->handle;
+    if (out->flags & BOUNCE_EVENT_LIST_LAST)
+        forget_failed(r, lane);
+}
+
+/* What failed when recorded is not mapped: no unmap of it will come. */
+static void settle_mapping(struct records *r, const struct record *record, struct bounce_event *out)
+{
+    if (record->has_list)
+        join_list(r, record, out);
+    if (out->recorded == BOUNCE_RECORDED_FULL && !(out->flags & BOUNCE_EVENT_LIST_OPEN))
+        forget_one(r, out->handle);
+}
+
+/* Mapped before the trace began. */
+static enum bounce_status end_unmatched(struct bounce_trace *trace, struct records *r,
+                                        const struct record *record)
+{
+    struct bounce_event *out;
+    uint32_t handle;
+
+    trace->counts.unmatched_unmaps++;
+    if (r->used_handles - r->nfree == LIVE_LIMIT)
+        return BOUNCE_OK;
+    if (!new_handle(r, &handle))
+        return BOUNCE_NO_MEMORY;
+    out = push(trace, r, record);
+    out->handle = handle;
+    out->id = UINT64_MAX;
     r->free_handles[r->nfree++] = handle;
+    return BOUNCE_OK;
 }
 
 static enum bounce_status begin_request(struct bounce_trace *trace, struct records *r,
@@ -362,8 +470,11 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
     out->handle = handle;
     if (!record->has_id)
         out->id = r->next_id++;
-    if (record->key != NO_KEY && !r->untracked)
+    if (record->key != NO_KEY && !r->untracked) {
         r->live[handle].id = out->id;
+        if (out->kind == BOUNCE_EVENT_MAP)
+            settle_mapping(r, record, out);
+    }
     tell(trace, r, record,
          (struct bounce_note){
              .kind = BOUNCE_NOTE_MAP, .id = out->id, .device = record->event.device});
@@ -411,8 +522,13 @@ static enum bounce_status release(struct bounce_trace *trace, struct records *r,
         forget_all(r);
         push(trace, r, record);
         return BOUNCE_OK;
+    case BOUNCE_EVENT_WORKER:
+        push(trace, r, record);
+        return BOUNCE_OK;
     case BOUNCE_EVENT_COMPLETE:
     case BOUNCE_EVENT_UNMAP:
+        if (record->event.flags & BOUNCE_EVENT_UNMATCHED)
+            return end_unmatched(trace, r, record);
         handle = r->untracked ? INDEX_NONE : index_find(&r->by_key, record->key);
         if (handle == INDEX_NONE) {
             trace->counts.unmatched_unmaps += !record->quiet;
@@ -425,7 +541,7 @@ static enum bounce_status release(struct bounce_trace *trace, struct records *r,
         }
         trace->recorded.has_completions = true;
         check_end(trace, r, handle, record);
-        end_request(trace, r, handle, record, 0);
+        end_request(trace, r, handle, record, record->event.flags & BOUNCE_EVENT_IMPLIED);
         return BOUNCE_OK;
     default:
         handle = index_find(&r->by_key, record->key);

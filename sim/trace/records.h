@@ -25,6 +25,8 @@ struct record {
     uint64_t order;
     uint32_t ahead; /* place among those that are looked ahead to; set later */
     uint64_t place; /* of its record, for notes; set by records_add() */
+    uint64_t list;  /* MAP: id of the first entry of its scatter list, with has_list */
+    bool has_list;
     bool has_id;
     bool made;  /* not a record of the input: does not count for the window */
     bool quiet; /* that it matches nothing is not worth counting */

@@ -8,6 +8,7 @@ struct text {
     struct records *records;
     struct row_state state;
     bool level_known;
+    bool told; /* the file says itself what the machine was like */
 };
 
 static const struct row empty_row = {
@@ -91,7 +92,8 @@ static bool is_mapping(const struct row *row)
 
 static bool begins(const struct row *row)
 {
-    return row->kind == BOUNCE_EVENT_ISSUE || row->kind == BOUNCE_EVENT_MAP;
+    return row->kind == BOUNCE_EVENT_ISSUE || row->kind == BOUNCE_EVENT_MAP ||
+           row->kind == BOUNCE_EVENT_ALLOC;
 }
 
 /* The first event decides what the trace is made of. */
@@ -103,7 +105,7 @@ static bool same_level(struct bounce_trace *trace, const struct row *row)
     if (!t->level_known) {
         t->level_known = true;
         trace->recorded.level = level;
-        if (row->has_tlb_addr) {
+        if (row->has_tlb_addr && !t->told) {
             trace->recorded.bounces = true; /* what has no such address did not */
             trace->recorded.forced = trace->recorded.guessed_force = false;
         }
@@ -115,7 +117,8 @@ static enum bounce_status take(struct bounce_trace *trace, const struct line_for
                                const struct row *row)
 {
     struct text *t = trace->state;
-    uint16_t device = begins(row) || !format->ids ? device_of(trace, format, row) : 0;
+    bool own_device = begins(row) || row->flags & BOUNCE_EVENT_UNMATCHED || !format->ids;
+    uint16_t device = own_device ? device_of(trace, format, row) : 0;
     struct record record = {
         .event =
             {
@@ -129,9 +132,16 @@ static enum bounce_status take(struct bounce_trace *trace, const struct line_for
                 .cpu = (uint16_t)row->cpu,
                 .kind = row->kind,
                 .dir = row->dir,
-                .recorded = row->has_tlb_addr ? BOUNCE_RECORDED_ADDRESS : BOUNCE_RECORDED_NOTHING,
+                .seq = row->seq,
+                .bound_seq = row->bound_seq,
+                .alloc_align_mask = (uint32_t)row->alloc_align_mask,
+                .attrs = row->attrs,
+                .recorded = row->outcome,
+                .flags = row->flags,
                 .segments = (uint16_t)row->segments,
             },
+        .list = row->list,
+        .has_list = row->has_list,
         .key = row->key == NO_KEY ? NO_KEY : records_key(row->key, format->ids ? 0 : device),
         .has_id = row->has_id,
         .quiet = row->quiet,
@@ -156,7 +166,14 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor li
 
     t->state.line++;
     trace->recorded.timed = !t->state.untimed;
-    if (result == ROW_NOTE)
+    if (result == ROW_TOLD) {
+        uint64_t from_ns = UINT64_MAX;
+
+        t->told |= csv_told(trace, row.told, &from_ns);
+        if (from_ns != UINT64_MAX)
+            records_time(trace, t->records, from_ns);
+    }
+    if (result == ROW_NOTE || result == ROW_TOLD)
         return BOUNCE_OK;
     if (result == ROW_BAD)
         return trace_malformed(trace, error, format->what, format->wanted);

@@ -13,6 +13,7 @@ enum row_result {
     ROW_EVENT, /* a request, a mapping, or what ends or syncs one */
     ROW_OTHER, /* a record that moves no data */
     ROW_NOTE,  /* no record: a comment, a header, a summary */
+    ROW_TOLD,  /* no record: what row_told says of the machine */
     ROW_BAD,
 };
 
@@ -31,10 +32,20 @@ struct row {
     size_t device_length;
     uint64_t cpu;
     uint64_t segments;
-    uint8_t kind; /* enum bounce_event_kind; ISSUE unless the parser says otherwise */
+    /* Of mappings: */
+    uint64_t list; /* id of the first entry of its scatter list, with has_list */
+    uint64_t seq;
+    uint64_t bound_seq;
+    uint64_t alloc_align_mask;
+    struct cursor told; /* ROW_TOLD: "name=value ..." */
+    uint8_t outcome;    /* enum bounce_recorded */
+    uint8_t flags;      /* enum bounce_event_flag */
+    uint8_t attrs;      /* enum bounce_attr */
+    uint8_t kind;       /* enum bounce_event_kind; ISSUE unless the parser says otherwise */
     uint8_t dir;
     bool has_id;
     bool has_tlb_addr;
+    bool has_list;
     bool quiet; /* a completion that may belong to something that moved no data */
 };
 
@@ -59,6 +70,10 @@ struct line_format {
     bool ids;         /* keys are unique over all devices */
     bool optional;    /* a file is of this format when any of its first lines is, not all */
 };
+
+/* Takes what a comment of bouncesim's own CSV tells of the machine or of a device; *from_ns is set
+ * to the time it gives for the start. False: not a comment that we write. (csv_told.c) */
+bool csv_told(struct bounce_trace *trace, struct cursor c, uint64_t *from_ns);
 
 /* 0, or `score` when the first lines of the text are of that format. */
 int text_detect(const char *text, size_t length, const struct line_format *format, int score);

@@ -236,6 +236,14 @@ enum bounce_status bounce_trace_next(struct bounce_trace *trace, struct bounce_e
                                      size_t capacity, size_t *got, struct bounce_error *error)
 {
     *got = 0;
+    if (trace->format->ops->next && !trace->ended) {
+        enum bounce_status status = trace->format->ops->next(trace, events, capacity, got, error);
+
+        if (status && status != BOUNCE_END)
+            return status;
+        trace->ended = status == BOUNCE_END;
+        return *got ? BOUNCE_OK : BOUNCE_END;
+    }
     while (*got < capacity) {
         enum bounce_status status;
 
