@@ -126,7 +126,7 @@ class csv_writer : public trace_writer {
         static const char *const ops[] = {
             "map", "alloc", "unmap", "sync_for_cpu", "sync_for_device", "worker", "restart"};
         static const char *const dirs[] = {"bidirectional", "to_device", "from_device", "none"};
-        static const char *const outcomes[] = {"", "direct", "address", "ok", "full", "tried"};
+        static const char *const outcomes[] = {"", "direct", "address", "ok", "full", "tried", ""};
         bool bare = event.kind == BOUNCE_EVENT_WORKER || event.kind == BOUNCE_EVENT_RESTART;
         bool unmatched = event.flags & BOUNCE_EVENT_UNMATCHED;
         if (event.kind > BOUNCE_EVENT_RESTART)

@@ -66,7 +66,7 @@ struct native_profile {
     uint8_t dir;
     uint8_t attrs;
     uint8_t recorded;
-    uint8_t flags;
+    uint16_t flags;
     uint16_t low; /* bits that the bounce address has from the original one */
     uint32_t handle;
     uint64_t orig;

@@ -12,12 +12,15 @@ static inline const char *native_check_profile(const struct native_profile *p, s
                                                uint8_t level)
 {
     bool request = p->kind == BOUNCE_EVENT_ISSUE || p->kind == BOUNCE_EVENT_COMPLETE;
-    bool neither = p->kind == BOUNCE_EVENT_RESTART || p->kind == BOUNCE_EVENT_WORKER;
+    bool neither = p->kind == BOUNCE_EVENT_RESTART || p->kind == BOUNCE_EVENT_WORKER ||
+                   p->kind == BOUNCE_EVENT_LOST || p->kind == BOUNCE_EVENT_GROW;
+    unsigned of_maps = BOUNCE_EVENT_HELD | BOUNCE_EVENT_PLACED | BOUNCE_EVENT_TRANSIENT |
+                       BOUNCE_EVENT_CURSOR | BOUNCE_EVENT_SLOWLY | BOUNCE_EVENT_DENIED;
     unsigned list_flags = BOUNCE_EVENT_LIST_FIRST | BOUNCE_EVENT_LIST_LAST | BOUNCE_EVENT_LIST_OPEN;
 
-    if (p->kind > BOUNCE_EVENT_COMPLETE)
+    if (p->kind > BOUNCE_EVENT_GROW)
         return "an event of no known kind";
-    if (p->dir > BOUNCE_DIR_NONE || p->recorded > BOUNCE_RECORDED_TRIED)
+    if (p->dir > BOUNCE_DIR_NONE || p->recorded > BOUNCE_RECORDED_BOUNCES)
         return "a direction or outcome that does not exist";
     if (p->cpu >= BOUNCE_MAX_CPUS)
         return "a CPU beyond 8191";
@@ -33,8 +36,8 @@ static inline const char *native_check_profile(const struct native_profile *p, s
         return "an end of a list outside a list";
     if ((p->flags & BOUNCE_EVENT_UNMATCHED) && p->kind != BOUNCE_EVENT_UNMAP)
         return "an unmatched event that is no unmap";
-    if ((p->flags & (BOUNCE_EVENT_HELD | BOUNCE_EVENT_PLACED)) && p->kind != BOUNCE_EVENT_MAP)
-        return "a held event that is no map";
+    if ((p->flags & of_maps) && p->kind != BOUNCE_EVENT_MAP)
+        return "a flag of maps at another event";
     if ((p->flags & BOUNCE_EVENT_HELD) && (p->flags & BOUNCE_EVENT_IN_LIST))
         return "a held event in a list";
     return NULL;
@@ -114,6 +117,11 @@ static inline const char *native_check(struct native_model *m, const struct boun
         }
         return NULL;
     case BOUNCE_EVENT_WORKER:
+    case BOUNCE_EVENT_LOST:
+        break;
+    case BOUNCE_EVENT_GROW: /* as bounce_swiotlb_add_pool() takes them */
+        if (e->size > BOUNCE_MAX_NSLABS || e->offset > UINT32_MAX)
+            return "a pool beyond reason";
         break;
     }
     return NULL;

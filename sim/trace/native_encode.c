@@ -67,7 +67,7 @@ static unsigned char *put_profile(struct native_encoder *c, unsigned char *p,
     *p++ = e->dir;
     *p++ = e->attrs;
     *p++ = e->recorded;
-    *p++ = e->flags;
+    p = native_put(p, e->flags);
     p = native_put(p, e->device);
     return native_put(p, e->cpu);
 }

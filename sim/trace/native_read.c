@@ -289,14 +289,17 @@ static const unsigned char *define_profile(struct bounce_trace *trace, const uns
 {
     struct native_model *m = &((struct native_reader *)trace->state)->model;
     struct native_profile profile = {
-        .kind = p[0], .dir = p[1], .attrs = p[2], .recorded = p[3], .flags = p[4]};
-    uint64_t device, cpu;
+        .kind = p[0], .dir = p[1], .attrs = p[2], .recorded = p[3]};
+    uint64_t flags, device, cpu;
 
-    p = native_get(p + 5, &device);
+    p = native_get(p + 4, &flags);
+    p = native_get(p, &device);
     p = native_get(p, &cpu);
-    *wrong = "a device or CPU beyond reason";
-    if (m->nprofiles == NATIVE_PROFILES || device > UINT16_MAX || cpu > UINT16_MAX)
+    *wrong = "flags, a device or a CPU beyond reason";
+    if (m->nprofiles == NATIVE_PROFILES || flags > UINT16_MAX || device > UINT16_MAX ||
+        cpu > UINT16_MAX)
         return NULL;
+    profile.flags = (uint16_t)flags;
     profile.device = (uint16_t)device;
     profile.cpu = (uint16_t)cpu;
     *wrong = native_check_profile(&profile, trace->ndevices, trace->recorded.level);

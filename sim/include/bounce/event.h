@@ -18,13 +18,14 @@ enum bounce_event_kind {
     BOUNCE_EVENT_SYNC_FOR_DEVICE,
     BOUNCE_EVENT_WORKER,  /* the queued growth worker runs */
     BOUNCE_EVENT_RESTART, /* another boot: nothing is mapped, the pool is as new */
-    BOUNCE_EVENT_LOST,    /* records of `cpu` are missing here, `size` of them */
-    BOUNCE_EVENT_GROW,    /* the recorded pool grew: tlb_addr, `size` slots, `segments` areas, under
-                             `offset` newer ones; engines on another pool take no notice */
 
     /* Requests: an engine makes mappings of them. `handle` pairs them, `id` counts them. */
     BOUNCE_EVENT_ISSUE,    /* given to the device: `size` bytes, dir, `segments` pieces or 0 */
     BOUNCE_EVENT_COMPLETE, /* the device is done with it */
+
+    BOUNCE_EVENT_LOST, /* records of `cpu` are missing here, `size` of them */
+    BOUNCE_EVENT_GROW, /* the recorded pool grew: tlb_addr, `size` slots, `segments` areas, under
+                          `offset` newer ones; engines on another pool take no notice */
 };
 
 /* What the recording says of a map. */
@@ -40,8 +41,6 @@ enum bounce_recorded {
 
 enum bounce_event_flag {
     BOUNCE_EVENT_IN_LIST = 1u << 0,    /* an entry of scatter list `list` */
-    BOUNCE_EVENT_BY_WORKER = 1u << 0,  /* ISSUE: a worker of the block layer issued it, which does
-                                          so with what the driver has put back */
     BOUNCE_EVENT_LIST_FIRST = 1u << 1, /* its first one */
     BOUNCE_EVENT_LIST_LAST = 1u << 2,  /* its last one, as far as the trace tells */
     BOUNCE_EVENT_LIST_OPEN = 1u << 3,  /* of a list that failed when recorded: entries that were
@@ -56,6 +55,8 @@ enum bounce_event_flag {
     BOUNCE_EVENT_SLOWLY = 1u << 10,   /* MAP at which its list failed: other CPUs' events came while
                                          it gave back its entries, so UNMAP events do that */
     BOUNCE_EVENT_DENIED = 1u << 11,   /* MAP that failed when recorded, which no order explains */
+    BOUNCE_EVENT_BY_WORKER = 1u << 12, /* ISSUE: a worker of the block layer issued it, which does
+                                          so with what the driver has put back */
 };
 
 #define BOUNCE_NO_LIST   UINT32_MAX
