@@ -129,6 +129,8 @@ class csv_writer : public trace_writer {
         static const char *const outcomes[] = {"", "direct", "address", "ok", "full", "tried", ""};
         bool bare = event.kind == BOUNCE_EVENT_WORKER || event.kind == BOUNCE_EVENT_RESTART;
         bool unmatched = event.flags & BOUNCE_EVENT_UNMATCHED;
+        if (event.kind == BOUNCE_EVENT_LOST)
+            return add_loss(event);
         if (event.kind > BOUNCE_EVENT_RESTART)
             return;
         begin(event, ops[event.kind]);
@@ -157,6 +159,17 @@ class csv_writer : public trace_writer {
         cell_unless_0(event.seq);
         cell_unless_0(event.bound_seq);
         cell_unless_0(event.alloc_align_mask, true);
+        end();
+    }
+    void add_loss(const bounce_event &event) {
+        begin(event, "lost");
+        text_ += ",,";
+        cell(event.cpu);
+        cell_unless_0(event.size);
+        text_ += ",,,,,,,";
+        cell_unless_0(event.seq);
+        cell_unless_0(event.bound_seq);
+        text_ += ',';
         end();
     }
     // A list has the id of its first entry.

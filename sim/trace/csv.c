@@ -241,6 +241,7 @@ static enum row_result read_mapping_op(const struct words *words, struct row *ro
         {"sync_for_device", BOUNCE_EVENT_SYNC_FOR_DEVICE},
         {"restart", BOUNCE_EVENT_RESTART},
         {"worker", BOUNCE_EVENT_WORKER},
+        {"lost", BOUNCE_EVENT_LOST},
     };
     bool needs_id = true, is_map;
     size_t i = 0;
@@ -251,7 +252,8 @@ static enum row_result read_mapping_op(const struct words *words, struct row *ro
         return ROW_BAD;
     row->kind = ops[i].kind;
     is_map = row->kind == BOUNCE_EVENT_MAP;
-    if (row->kind == BOUNCE_EVENT_RESTART || row->kind == BOUNCE_EVENT_WORKER)
+    if (row->kind == BOUNCE_EVENT_RESTART || row->kind == BOUNCE_EVENT_WORKER ||
+        row->kind == BOUNCE_EVENT_LOST)
         needs_id = false;
     if (row->flags & BOUNCE_EVENT_UNMATCHED) {
         if (row->kind != BOUNCE_EVENT_UNMAP || !row->has_tlb_addr || !row->size)

@@ -831,6 +831,7 @@ void dma_events_lost(struct bounce_trace *trace, struct dma_events *state, uint1
         event->bound_seq = p->entries[i].next_seq ? p->entries[i].next_seq : state->events;
         event->recorded = BOUNCE_RECORDED_NOTHING;
         event->kind = BOUNCE_EVENT_LOST;
+        event->size = 0;
         answered(trace, p->entries[i].at);
         forget(state, event->handle);
     }

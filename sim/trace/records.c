@@ -5,6 +5,7 @@
 
 #define RELEASE_AT_ONCE 256u
 #define LIST_LANES      256u
+#define LATE_MAX        1024u
 #define HEAP_LIMIT      (LIVE_LIMIT + RECORDS_WINDOW)
 
 struct live {
@@ -27,6 +28,12 @@ struct list_lane {
     uint32_t failed; /* handles of entries to be given back together, or INDEX_NONE */
 };
 
+/* The order may place a map that failed until record `until`: its handle is another's only then. */
+struct late_handle {
+    uint64_t until;
+    uint32_t handle;
+};
+
 struct records {
     struct record *heap; /* earliest first; by order among equal times */
     uint32_t count;
@@ -47,6 +54,9 @@ struct records {
     uint32_t *free_handles; /* stack */
     uint32_t nfree;
     uint32_t used_handles;
+    struct late_handle late[LATE_MAX]; /* ring, free from `until` on */
+    uint32_t late_head;
+    uint32_t nlate;
     uint32_t base_handle; /* those below are kept free for what is held from the start */
     uint64_t next_id;
     uint32_t serial;                    /* scatter lists so far */
@@ -285,8 +295,17 @@ static void tell(struct bounce_trace *trace, const struct records *r, const stru
     trace_note_at(trace, note);
 }
 
-static bool new_handle(struct records *r, uint32_t *handle)
+static void free_oldest_late(struct records *r)
 {
+    r->free_handles[r->nfree++] = r->late[r->late_head % LATE_MAX].handle;
+    r->late_head++;
+    r->nlate--;
+}
+
+static bool new_handle(struct records *r, uint64_t seq, uint32_t *handle)
+{
+    while (r->nlate && (!seq || r->late[r->late_head % LATE_MAX].until < seq))
+        free_oldest_late(r);
     if (r->nfree) {
         *handle = r->free_handles[--r->nfree];
         return true;
@@ -312,7 +331,7 @@ static void forget_all(struct records *r)
 {
     index_clear(&r->by_key);
     r->used_handles = r->base_handle;
-    r->nfree = 0;
+    r->nfree = r->nlate = 0;
     clear_lists(r);
 }
 
@@ -338,11 +357,17 @@ static void close_list(struct records *r, uint32_t handle)
     l->serial = 0;
 }
 
-static void forget_one(struct records *r, uint32_t handle)
+static void forget_one(struct records *r, uint32_t handle, uint64_t until)
 {
     close_list(r, handle);
     index_remove(&r->by_key, r->live[handle].key, handle);
-    r->free_handles[r->nfree++] = handle;
+    if (!until) {
+        r->free_handles[r->nfree++] = handle;
+        return;
+    }
+    if (r->nlate == LATE_MAX)
+        free_oldest_late(r);
+    r->late[(r->late_head + r->nlate++) % LATE_MAX] = (struct late_handle){until, handle};
 }
 
 static void end_request(struct bounce_trace *trace, struct records *r, uint32_t handle,
@@ -358,16 +383,16 @@ static void end_request(struct bounce_trace *trace, struct records *r, uint32_t 
     out->device = l->device;
     out->dir = l->dir;
     out->size = l->size;
-    forget_one(r, handle);
+    forget_one(r, handle, 0);
 }
 
-static void forget_failed(struct records *r, struct list_lane *lane)
+static void forget_failed(struct records *r, struct list_lane *lane, uint64_t until)
 {
     for (uint32_t handle = lane->failed, next; handle != INDEX_NONE; handle = next) {
         if (r->live[handle].serial != lane->serial)
             break; /* it has ended otherwise, against what the rows say */
         next = r->live[handle].next;
-        forget_one(r, handle);
+        forget_one(r, handle, until);
     }
     lane->failed = INDEX_NONE;
 }
@@ -380,7 +405,7 @@ static void join_list(struct records *r, const struct record *record, struct bou
 
     if (record->list == out->id || lane->id != record->list || !lane->serial ||
         r->live[lane->handle].open != lane->serial) {
-        forget_failed(r, lane);
+        forget_failed(r, lane, out->bound_seq);
         r->serial = r->serial == UINT32_MAX ? 1 : r->serial + 1;
         *lane = (struct list_lane){record->list, out->handle, r->serial, INDEX_NONE};
         out->flags |= BOUNCE_EVENT_LIST_FIRST;
@@ -394,7 +419,7 @@ static void join_list(struct records *r, const struct record *record, struct bou
     l->next = lane->failed;
     lane->failed = out->handle;
     if (out->flags & BOUNCE_EVENT_LIST_LAST)
-        forget_failed(r, lane);
+        forget_failed(r, lane, out->bound_seq);
 }
 
 /* What failed when recorded is not mapped: no unmap of it will come. */
@@ -403,7 +428,7 @@ static void settle_mapping(struct records *r, const struct record *record, struc
     if (record->has_list)
         join_list(r, record, out);
     if (out->recorded == BOUNCE_RECORDED_FULL && !(out->flags & BOUNCE_EVENT_LIST_OPEN))
-        forget_one(r, out->handle);
+        forget_one(r, out->handle, out->bound_seq);
 }
 
 /* Mapped before the trace began. */
@@ -416,7 +441,7 @@ static enum bounce_status end_unmatched(struct bounce_trace *trace, struct recor
     trace->counts.unmatched_unmaps++;
     if (r->used_handles - r->nfree == LIVE_LIMIT)
         return BOUNCE_OK;
-    if (!new_handle(r, &handle))
+    if (!new_handle(r, record->event.seq, &handle))
         return BOUNCE_NO_MEMORY;
     out = push(trace, r, record);
     out->handle = handle;
@@ -456,7 +481,7 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
         sizes_add(&trace->sizes, record->event.size, (enum bounce_dir)record->event.dir))
         return BOUNCE_NO_MEMORY;
     if (record->key != NO_KEY && !r->untracked) {
-        if (!new_handle(r, &handle) || index_insert(&r->by_key, record->key, handle))
+        if (!new_handle(r, record->event.seq, &handle) || index_insert(&r->by_key, record->key, handle))
             return BOUNCE_NO_MEMORY;
         r->live[handle] = (struct live){
             .key = record->key,
@@ -523,6 +548,7 @@ static enum bounce_status release(struct bounce_trace *trace, struct records *r,
         push(trace, r, record);
         return BOUNCE_OK;
     case BOUNCE_EVENT_WORKER:
+    case BOUNCE_EVENT_LOST:
         push(trace, r, record);
         return BOUNCE_OK;
     case BOUNCE_EVENT_COMPLETE:

@@ -186,6 +186,8 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor li
         return trace_malformed(trace, error, "requests and mappings in one file",
                                "one of the two was expected");
     trace->counts.records++;
+    if (row.kind == BOUNCE_EVENT_LOST)
+        trace_lost(trace, row.size);
     if (result == ROW_EVENT && (row.size || !begins(&row)))
         return take(trace, format, &row);
     trace->counts.other_events++;
