@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dma_events.h"
 
+#include "handles.h"
+
 #include <stdlib.h>
 
 #define PENDING_MAX 4096u /* unanswered swiotlb_bounced events of one CPU */
@@ -41,10 +43,7 @@ struct cpu_pending {
 
 struct dma_events {
     struct live *live; /* by handle */
-    uint32_t live_room;
-    uint32_t handles;       /* ever in use */
-    uint32_t *free_handles; /* stack of those that are free again */
-    uint32_t nfree;
+    struct handles handles;
     struct index bounced; /* slot of the bounce address -> handle */
     struct index direct;  /* address -> handle */
     struct index by_orig; /* device and first original address -> list (its first handle) */
@@ -68,7 +67,7 @@ struct dma_events *dma_events_create(void)
 
     if (!state)
         return NULL;
-    state->handles = BOUNCE_HELD_MAX;
+    state->handles.first = BOUNCE_HELD_MAX;
     state->doubtful = malloc(DOUBTFUL_RING * sizeof(*state->doubtful));
     state->places = malloc(PENDING_MAX * sizeof(*state->places));
     state->matches = malloc(PENDING_MAX * sizeof(*state->matches));
@@ -87,7 +86,7 @@ void dma_events_destroy(struct dma_events *state)
         free(state->cpus[i].entries);
     free(state->cpus);
     free(state->live);
-    free(state->free_handles);
+    handles_destroy(&state->handles);
     free(state->doubtful);
     free(state->places);
     free(state->matches);
@@ -112,30 +111,17 @@ static struct bounce_note note_of(const struct dma_events *state, enum bounce_no
 
 static uint32_t new_handle(struct bounce_trace *trace, struct dma_events *state)
 {
-    if (state->nfree)
-        return state->free_handles[--state->nfree];
-    if (state->handles == LIVE_LIMIT) {
+    uint32_t handle;
+
+    if (handles_take(&state->handles, state->events, &state->live, sizeof(*state->live), &handle))
+        return handle;
+    if (handles_exhausted(&state->handles)) {
         trace->counts.not_tracked++;
         trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_NOT_TRACKED,
                                                .seq = state->events,
                                                .device = BOUNCE_NOTE_NO_DEVICE});
-        return INDEX_NONE;
     }
-    if (state->handles >= state->live_room) {
-        uint32_t room = state->live_room ? 2 * state->live_room : 2 * BOUNCE_HELD_MAX;
-        struct live *live = realloc(state->live, room * sizeof(*live));
-        uint32_t *stack;
-
-        if (!live)
-            return INDEX_NONE;
-        state->live = live;
-        stack = realloc(state->free_handles, room * sizeof(*stack));
-        if (!stack)
-            return INDEX_NONE;
-        state->free_handles = stack;
-        state->live_room = room;
-    }
-    return state->handles++;
+    return INDEX_NONE;
 }
 
 static uint64_t slot_key(uint64_t dma_addr)
@@ -163,7 +149,7 @@ static bool remember(struct dma_events *state, uint32_t handle, enum live_how ho
     return status == BOUNCE_OK;
 }
 
-static void forget(struct dma_events *state, uint32_t handle)
+static void forget(struct dma_events *state, uint32_t handle, uint64_t until)
 {
     struct live *l = &state->live[handle];
 
@@ -173,7 +159,7 @@ static void forget(struct dma_events *state, uint32_t handle)
         index_remove(&state->direct, l->dma_addr, handle);
     l->how = FREE_HANDLE;
     l->doubtful_until = 0;
-    state->free_handles[state->nfree++] = handle;
+    handles_give(&state->handles, handle, until);
 }
 
 static void push_unmap(struct bounce_trace *trace, struct dma_events *state, uint32_t handle,
@@ -194,7 +180,7 @@ static void push_unmap(struct bounce_trace *trace, struct dma_events *state, uin
     out->flags = flags;
     out->seq = state->events;
     out->bound_seq = flags & BOUNCE_EVENT_IMPLIED ? state->events : state->previous_seq;
-    forget(state, handle);
+    forget(state, handle, 0);
 }
 
 static void imply_unmap(struct bounce_trace *trace, struct dma_events *state, uint32_t handle,
@@ -304,7 +290,7 @@ static void fail_lists(struct bounce_trace *trace, struct dma_events *state, str
         event->list = first->handle;
         event->recorded = BOUNCE_RECORDED_TRIED;
         answered(trace, p->entries[i].at);
-        forget(state, event->handle);
+        forget(state, event->handle, event->bound_seq);
         last = event;
     }
     if (last) {
@@ -440,7 +426,7 @@ static void settle_map(struct dma_events *state, struct bounce_event *out,
     out->bound_seq = state->events;
     if (dma_addr == UINT64_MAX) {
         out->recorded = BOUNCE_RECORDED_FULL;
-        forget(state, out->handle);
+        forget(state, out->handle, out->bound_seq);
         return;
     }
     l->dma_addr = dma_addr;
@@ -833,7 +819,7 @@ void dma_events_lost(struct bounce_trace *trace, struct dma_events *state, uint1
         event->kind = BOUNCE_EVENT_LOST;
         event->size = 0;
         answered(trace, p->entries[i].at);
-        forget(state, event->handle);
+        forget(state, event->handle, event->bound_seq);
     }
     p->count = p->open = 0;
     out = queue_push(trace);
@@ -853,12 +839,7 @@ void dma_events_restart(struct bounce_trace *trace, struct dma_events *state, ui
     index_clear(&state->direct);
     index_clear(&state->by_orig);
     state->doubtful_head = state->doubtful_tail = 0;
-    state->nfree = 0;
-    for (uint32_t handle = state->handles; handle-- > BOUNCE_HELD_MAX;) {
-        state->live[handle].how = FREE_HANDLE;
-        state->live[handle].doubtful_until = 0;
-        state->free_handles[state->nfree++] = handle;
-    }
+    handles_clear(&state->handles);
     out = queue_push(trace);
     out->kind = BOUNCE_EVENT_RESTART;
     out->time_ns = time_ns;

@@ -288,8 +288,7 @@ static const unsigned char *define_profile(struct bounce_trace *trace, const uns
                                            const char **wrong)
 {
     struct native_model *m = &((struct native_reader *)trace->state)->model;
-    struct native_profile profile = {
-        .kind = p[0], .dir = p[1], .attrs = p[2], .recorded = p[3]};
+    struct native_profile profile = {.kind = p[0], .dir = p[1], .attrs = p[2], .recorded = p[3]};
     uint64_t flags, device, cpu;
 
     p = native_get(p + 4, &flags);

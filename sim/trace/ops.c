@@ -9,6 +9,7 @@
  *
  * Addresses, masks and the offset of S are hexadecimal, everything else decimal. */
 #include "formats.h"
+#include "handles.h"
 #include "scan.h"
 
 #include <stdio.h>
@@ -25,10 +26,7 @@ struct mapping {
 struct ops_state {
     struct index by_id; /* id -> handle */
     struct mapping *live;
-    uint32_t room;
-    uint32_t *free_handles; /* stack */
-    uint32_t nfree;
-    uint32_t used_handles;
+    struct handles handles;
     uint64_t operations;
     bool has_pool;
 };
@@ -53,31 +51,8 @@ static void close_ops(struct bounce_trace *trace)
 
     index_free(&s->by_id);
     free(s->live);
-    free(s->free_handles);
+    handles_destroy(&s->handles);
     free(s);
-}
-
-static bool new_handle(struct ops_state *s, uint32_t *handle)
-{
-    if (s->nfree) {
-        *handle = s->free_handles[--s->nfree];
-        return true;
-    }
-    if (s->used_handles == s->room) {
-        uint32_t room = s->room ? 2 * s->room : 256;
-        void *live = realloc(s->live, room * sizeof(*s->live));
-        void *stack;
-
-        if (live)
-            s->live = live;
-        stack = live ? realloc(s->free_handles, room * sizeof(*s->free_handles)) : NULL;
-        if (!stack)
-            return false;
-        s->free_handles = stack;
-        s->room = room;
-    }
-    *handle = s->used_handles++;
-    return true;
 }
 
 static struct bounce_event *push(struct bounce_trace *trace, enum bounce_event_kind kind)
@@ -164,8 +139,8 @@ static bool read_map(struct bounce_trace *trace, struct cursor *c, bool alloc)
         index_find(&s->by_id, id) != INDEX_NONE)
         return false;
     index = device(trace, dev);
-    if (index == UINT16_MAX || s->used_handles - s->nfree == LIVE_LIMIT ||
-        !new_handle(s, &handle) || index_insert(&s->by_id, id, handle))
+    if (index == UINT16_MAX || !handles_take(&s->handles, 0, &s->live, sizeof(*s->live), &handle) ||
+        index_insert(&s->by_id, id, handle))
         return false;
     s->live[handle] = (struct mapping){id, index, (uint8_t)dir};
     event = push(trace, alloc ? BOUNCE_EVENT_ALLOC : BOUNCE_EVENT_MAP);
@@ -213,7 +188,7 @@ static bool read_unmap(struct bounce_trace *trace, struct cursor *c)
     }
     push_later(trace, handle, BOUNCE_EVENT_UNMAP);
     index_remove(&s->by_id, id, handle);
-    s->free_handles[s->nfree++] = handle;
+    handles_give(&s->handles, handle, 0);
     return true;
 }
 

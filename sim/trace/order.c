@@ -233,7 +233,8 @@ size_t bounce_order_push(struct bounce_order *order, const struct bounce_device 
     size_t taken = 0;
 
     order->devices = devices;
-    while (taken < count && order->tail - order->base < ORDER_WINDOW) {
+    while (taken < count && order->tail - order->base < ORDER_WINDOW &&
+           order->tail - order->head < ORDER_AHEAD) {
         const struct bounce_event *event = &events[taken];
         struct held *held = held_at(order, order->tail);
         struct placed *p;

@@ -11,6 +11,7 @@
 #define ORDER_LOG         32768u /* steps at hand: events, and pools that came */
 #define ORDER_LOG_MASK    (ORDER_LOG - 1)
 #define ORDER_LOOKAHEAD   1024u /* events that must be known beyond the one being placed */
+#define ORDER_AHEAD       4096u /* no more of them: the window is there for what may still change */
 #define ORDER_HISTORY     1024u /* steps that may still change their places */
 #define PUT_OFF_MAX       256u
 #define NO_HANDLE         UINT32_MAX

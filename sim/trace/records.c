@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "records.h"
 
+#include "handles.h"
+
 #include <stdlib.h>
 
 #define RELEASE_AT_ONCE 256u
 #define LIST_LANES      256u
-#define LATE_MAX        1024u
 #define HEAP_LIMIT      (LIVE_LIMIT + RECORDS_WINDOW)
 
 struct live {
@@ -28,12 +29,6 @@ struct list_lane {
     uint32_t failed; /* handles of entries to be given back together, or INDEX_NONE */
 };
 
-/* The order may place a map that failed until record `until`: its handle is another's only then. */
-struct late_handle {
-    uint64_t until;
-    uint32_t handle;
-};
-
 struct records {
     struct record *heap; /* earliest first; by order among equal times */
     uint32_t count;
@@ -50,14 +45,7 @@ struct records {
     bool untracked; /* no completion has come in a whole LIVE_LIMIT of requests */
     struct index by_key;
     struct live *live; /* by handle */
-    uint32_t live_room;
-    uint32_t *free_handles; /* stack */
-    uint32_t nfree;
-    uint32_t used_handles;
-    struct late_handle late[LATE_MAX]; /* ring, free from `until` on */
-    uint32_t late_head;
-    uint32_t nlate;
-    uint32_t base_handle; /* those below are kept free for what is held from the start */
+    struct handles handles;
     uint64_t next_id;
     uint32_t serial;                    /* scatter lists so far */
     struct list_lane lists[LIST_LANES]; /* those begun last, by id */
@@ -108,7 +96,7 @@ void records_destroy(struct records *r)
     free(r->free_places);
     free(r->heap);
     free(r->live);
-    free(r->free_handles);
+    handles_destroy(&r->handles);
     free(r);
 }
 
@@ -230,8 +218,8 @@ enum bounce_status records_add(struct bounce_trace *trace, struct records *r,
 
     if (record->event.kind == BOUNCE_EVENT_ISSUE)
         trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
-    else if (record->event.kind != BOUNCE_EVENT_COMPLETE && !r->used_handles && !r->base_handle)
-        r->used_handles = r->base_handle = BOUNCE_HELD_MAX;
+    else if (record->event.kind != BOUNCE_EVENT_COMPLETE && !r->handles.used)
+        r->handles.first = BOUNCE_HELD_MAX; /* for what is held from the start */
     r->held++;
     held.ahead = INDEX_NONE;
     if (r->nplaces && record->key != NO_KEY) {
@@ -295,43 +283,10 @@ static void tell(struct bounce_trace *trace, const struct records *r, const stru
     trace_note_at(trace, note);
 }
 
-static void free_oldest_late(struct records *r)
-{
-    r->free_handles[r->nfree++] = r->late[r->late_head % LATE_MAX].handle;
-    r->late_head++;
-    r->nlate--;
-}
-
-static bool new_handle(struct records *r, uint64_t seq, uint32_t *handle)
-{
-    while (r->nlate && (!seq || r->late[r->late_head % LATE_MAX].until < seq))
-        free_oldest_late(r);
-    if (r->nfree) {
-        *handle = r->free_handles[--r->nfree];
-        return true;
-    }
-    if (r->used_handles >= r->live_room) {
-        uint32_t room = r->live_room ? 2 * r->live_room : r->base_handle + 256;
-        void *live = realloc(r->live, room * sizeof(*r->live));
-        void *stack;
-
-        if (live)
-            r->live = live;
-        stack = live ? realloc(r->free_handles, room * sizeof(*r->free_handles)) : NULL;
-        if (!stack)
-            return false;
-        r->free_handles = stack;
-        r->live_room = room;
-    }
-    *handle = r->used_handles++;
-    return true;
-}
-
 static void forget_all(struct records *r)
 {
     index_clear(&r->by_key);
-    r->used_handles = r->base_handle;
-    r->nfree = r->nlate = 0;
+    handles_clear(&r->handles);
     clear_lists(r);
 }
 
@@ -361,13 +316,7 @@ static void forget_one(struct records *r, uint32_t handle, uint64_t until)
 {
     close_list(r, handle);
     index_remove(&r->by_key, r->live[handle].key, handle);
-    if (!until) {
-        r->free_handles[r->nfree++] = handle;
-        return;
-    }
-    if (r->nlate == LATE_MAX)
-        free_oldest_late(r);
-    r->late[(r->late_head + r->nlate++) % LATE_MAX] = (struct late_handle){until, handle};
+    handles_give(&r->handles, handle, until);
 }
 
 static void end_request(struct bounce_trace *trace, struct records *r, uint32_t handle,
@@ -439,14 +388,14 @@ static enum bounce_status end_unmatched(struct bounce_trace *trace, struct recor
     uint32_t handle;
 
     trace->counts.unmatched_unmaps++;
-    if (r->used_handles - r->nfree == LIVE_LIMIT)
+    if (handles_exhausted(&r->handles))
         return BOUNCE_OK;
-    if (!new_handle(r, record->event.seq, &handle))
+    if (!handles_take(&r->handles, record->event.seq, &r->live, sizeof(*r->live), &handle))
         return BOUNCE_NO_MEMORY;
     out = push(trace, r, record);
     out->handle = handle;
     out->id = UINT64_MAX;
-    r->free_handles[r->nfree++] = handle;
+    handles_give(&r->handles, handle, 0);
     return BOUNCE_OK;
 }
 
@@ -466,7 +415,7 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
                                   .device = r->live[old].device});
         end_request(trace, r, old, record, BOUNCE_EVENT_IMPLIED);
     }
-    if (r->used_handles - r->nfree == LIVE_LIMIT && !r->untracked) {
+    if (handles_exhausted(&r->handles) && !r->untracked) {
         if (record->event.kind != BOUNCE_EVENT_ISSUE || trace->recorded.has_completions) {
             trace->counts.not_tracked++;
             tell(trace, r, record,
@@ -481,7 +430,8 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
         sizes_add(&trace->sizes, record->event.size, (enum bounce_dir)record->event.dir))
         return BOUNCE_NO_MEMORY;
     if (record->key != NO_KEY && !r->untracked) {
-        if (!new_handle(r, record->event.seq, &handle) || index_insert(&r->by_key, record->key, handle))
+        if (!handles_take(&r->handles, record->event.seq, &r->live, sizeof(*r->live), &handle) ||
+            index_insert(&r->by_key, record->key, handle))
             return BOUNCE_NO_MEMORY;
         r->live[handle] = (struct live){
             .key = record->key,
