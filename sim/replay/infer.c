@@ -218,13 +218,21 @@ static enum bounce_status explained(struct bounce_inference *guess,
     if (!status) {
         bounce_order_get_stats(order, &stats);
         guess->tried = stats.maps;
-        /* A transient pool explains nearly any address, so those count for nothing. */
-        guess->explained = stats.unexplained > most ? 0 : stats.explained - stats.transients;
+        /* A transient pool explains nearly any address, and so do slots of which nobody knows:
+         * such outcomes count for nothing. */
+        guess->explained =
+            stats.unexplained > most ? 0 : stats.explained - stats.transients - stats.by_hidden;
         guess->transients = stats.transients;
+        guess->passed = stats.by_hidden;
     }
     bounce_order_destroy(order);
     free(out);
     return status;
+}
+
+static uint64_t unexplained(const struct bounce_inference *guess)
+{
+    return guess->tried - guess->explained - guess->transients - guess->passed;
 }
 
 /* Tries the guess; keeps it in *out when it explains more than what is there. */
@@ -233,9 +241,7 @@ static enum bounce_status try_guess(const struct bounce_infer_given *given,
                                     const struct bounce_event *events, size_t count,
                                     struct bounce_inference guess, struct bounce_inference *out)
 {
-    uint64_t most = out->tried > out->explained + out->transients
-                        ? out->tried - out->explained - out->transients
-                        : 0;
+    uint64_t most = unexplained(out);
     enum bounce_status status;
 
     if (!out->explained)
@@ -244,8 +250,7 @@ static enum bounce_status try_guess(const struct bounce_infer_given *given,
     if (status)
         return status == BOUNCE_INVALID ? BOUNCE_OK : status;
     /* Growth explains much that is not so: it must explain far more. */
-    if (guess.grew && !out->grew && out->explained &&
-        (guess.tried - guess.explained - guess.transients) * 2 > most)
+    if (guess.grew && !out->grew && out->explained && unexplained(&guess) * 2 > most)
         return BOUNCE_OK;
     if (guess.explained == out->explained && guess.explained)
         out->size_is_lower_bound |= guess.nslabs > out->nslabs;
@@ -369,7 +374,7 @@ static enum bounce_status try_sizes_in_use(const struct bounce_evidence *evidenc
 /* Whether nearly all outcomes are explained: otherwise it is worth trying more. */
 static bool good_enough(const struct bounce_inference *out)
 {
-    return out->tried && (out->explained + out->transients) * 100 >= out->tried * 99;
+    return out->tried && unexplained(out) * 100 <= out->tried;
 }
 
 /* Whether so many areas make more slots of the size given than it comes to by itself. */

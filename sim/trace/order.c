@@ -77,6 +77,7 @@ void bounce_order_destroy(struct bounce_order *order)
     free(order->window);
     free(order->log);
     free(order->placed);
+    free(order->seen);
     free(order);
 }
 
@@ -156,7 +157,7 @@ static void take_over(struct bounce_order *order, uint64_t place)
 
     report(order, map);
     if (map->recorded == BOUNCE_RECORDED_ADDRESS) {
-        order_clear_slots(order, place);
+        order_clear_slots(order, place, false);
         flags = BOUNCE_EVENT_PLACED;
     } else if (map->recorded == BOUNCE_RECORDED_FULL) {
         flags = BOUNCE_EVENT_DENIED;
@@ -283,22 +284,27 @@ static struct bounce_event grow_event(const struct bounce_order *order, const st
                                  .segments = (uint16_t)grown->nareas};
 }
 
-static struct bounce_event held_event(const struct step *step, const struct bounce_event *unmap,
+/* Of what its own unmap tells, or of a slot that `told` passed over. */
+static struct bounce_event held_event(const struct step *step, const struct bounce_event *told,
                                       uint64_t time_ns)
 {
+    bool hidden = step->kind == STEP_HIDDEN;
+    uint64_t tlb_addr = hidden ? step->tlb_addr : told->tlb_addr;
+
     return (struct bounce_event){.time_ns = time_ns,
                                  .id = UINT64_MAX,
-                                 .orig_addr = unmap->tlb_addr,
-                                 .tlb_addr = unmap->tlb_addr,
-                                 .size = unmap->size,
+                                 .orig_addr = hidden ? 0 : tlb_addr,
+                                 .tlb_addr = tlb_addr,
+                                 .size = hidden ? UINT64_C(1) << BOUNCE_SLOT_SHIFT : told->size,
                                  .handle = step->handle,
                                  .list = BOUNCE_NO_LIST,
-                                 .device = unmap->device,
-                                 .cpu = unmap->cpu,
+                                 .device = told->device,
+                                 .cpu = told->cpu,
                                  .kind = BOUNCE_EVENT_MAP,
-                                 .dir = unmap->dir,
+                                 .dir = hidden ? BOUNCE_FROM_DEVICE : told->dir,
                                  .recorded = BOUNCE_RECORDED_ADDRESS,
-                                 .flags = BOUNCE_EVENT_HELD};
+                                 .flags = hidden ? BOUNCE_EVENT_HELD | BOUNCE_EVENT_IMPLIED
+                                                 : BOUNCE_EVENT_HELD};
 }
 
 static struct bounce_event release_event(const struct bounce_order *order, const struct step *step,
@@ -363,7 +369,7 @@ static size_t fetch(struct bounce_order *order, struct bounce_event *events)
 
     if (order->log_base < order->log_head)
         order->log_base = order->log_head;
-    if (step->kind == STEP_HOLD) {
+    if (step->kind == STEP_HOLD || step->kind == STEP_HIDDEN) {
         events[got++] = held_event(step, &held->event, order->last_ns);
         return got;
     }

@@ -118,6 +118,13 @@ bool order_answers(struct bounce_order *order, const struct bounce_event *event)
     return true;
 }
 
+/* Bytes of the slots before the one with its address. */
+static uint64_t pad_of(const struct bounce_order *order, const struct bounce_event *map)
+{
+    return map->orig_addr & order->devices[map->device].min_align_mask & map->alloc_align_mask &
+           ~SLOT_MASK;
+}
+
 static void take(struct bounce_order *order, struct step *step, const struct bounce_event *event,
                  uint64_t tlb_addr)
 {
@@ -128,8 +135,9 @@ static void take(struct bounce_order *order, struct step *step, const struct bou
     p->tlb_addr = tlb_addr;
     p->orig_addr = event->orig_addr;
     p->size = event->size;
+    p->pad = (uint32_t)pad_of(order, event);
     p->device = event->device;
-    p->live = false;
+    p->live = p->hidden = false;
     if (!bounce_swiotlb_area_at(order->mem, tlb_addr, &area))
         return;
     if (order->gap)
@@ -139,8 +147,10 @@ static void take(struct bounce_order *order, struct step *step, const struct bou
         bounce_swiotlb_aim(order->mem, &request, tlb_addr);
     p->live = bounce_swiotlb_place(order->mem, &request, tlb_addr, true);
     step->moves_cursor = true;
-    if (p->live)
-        step->tlb_addr = held_at(order, step->place)->tlb_addr = tlb_addr;
+    if (!p->live)
+        return;
+    step->tlb_addr = held_at(order, step->place)->tlb_addr = tlb_addr;
+    order_note_slots(order, tlb_addr - pad_of(order, event), tlb_addr + event->size);
 }
 
 /* ---- lists that fail ---- */
@@ -296,9 +306,12 @@ static void hold(struct bounce_order *order, const struct bounce_event *event, u
     struct placed *p = &order->placed[handle];
 
     p->tlb_addr = p->orig_addr = tlb_addr;
+    p->pad = 0;
     p->size = event->size;
     p->device = event->device;
     p->live = bounce_swiotlb_place(order->mem, &request, tlb_addr, false);
+    p->hidden = event->flags & BOUNCE_EVENT_IMPLIED;
+    order_note_slots(order, tlb_addr, tlb_addr + event->size);
 }
 
 /* ---- unmaps ---- */
@@ -368,6 +381,8 @@ void order_do(struct bounce_order *order, struct step *step)
         restart(order);
     } else if (event->kind == BOUNCE_EVENT_UNMAP) {
         do_unmap(order, step, event->handle);
+        if (event->flags & BOUNCE_EVENT_UNMATCHED)
+            order_note_slots(order, event->tlb_addr, event->tlb_addr + event->size);
     } else if (event->flags & BOUNCE_EVENT_HELD) {
         step->fixed = true;
         hold(order, event, event->handle, event->tlb_addr);
@@ -380,10 +395,12 @@ void order_undo(struct bounce_order *order, const struct step *step)
 {
     const struct bounce_event *event = &held_at(order, step->place)->event;
 
-    if (step->kind == STEP_HOLD) {
-        if (order->placed[step->handle].live)
-            bounce_swiotlb_unmap(order->mem, &order->devices[event->device], event->tlb_addr);
-        order->placed[step->handle].live = false;
+    if (step->kind == STEP_HOLD || step->kind == STEP_HIDDEN) {
+        struct placed *p = &order->placed[step->handle];
+
+        if (p->live)
+            bounce_swiotlb_unmap(order->mem, &order->devices[event->device], p->tlb_addr);
+        p->live = false;
         return;
     }
     if (step->kind == STEP_RELEASE) {
@@ -425,31 +442,31 @@ static void drop(struct bounce_order *order, uint64_t place, uint32_t handle)
 
     *step = (struct step){.place = place, .kind = STEP_DROP, .handle = handle, .fixed = true};
     order->log_base = order->log_tail;
-    order->stats.conflicts++;
+    order->stats.conflicts += !p->hidden;
     bounce_swiotlb_unmap(order->mem, &order->devices[p->device], p->tlb_addr);
     p->live = false;
 }
 
 /* Whoever holds slots of the recorded address must have been freed: by an unmap a little later, or
  * by one that was lost. */
-void order_clear_slots(struct bounce_order *order, uint64_t place)
+bool order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_only)
 {
     const struct bounce_event *map = &held_at(order, place)->event;
-    uint64_t pad = map->orig_addr & order->devices[map->device].min_align_mask & ~SLOT_MASK;
-    uint64_t low = (map->tlb_addr & ~SLOT_MASK) - pad, high = map->tlb_addr + map->size;
-    bool held = false;
+    uint64_t low = (map->tlb_addr & ~SLOT_MASK) - pad_of(order, map),
+             high = map->tlb_addr + map->size;
+    bool held = false, dropped = false;
 
     for (uint64_t addr = low; addr < high && !held; addr += SLOT_MASK + 1)
         held = bounce_swiotlb_holder(order->mem, addr) != 0;
     for (uint32_t h = 0; held && h < order->room; h++) {
         const struct placed *p = &order->placed[h];
-        uint64_t before;
-
-        if (!p->live)
+        if (!p->live || (hidden_only && !p->hidden))
             continue;
-        before = p->orig_addr & order->devices[p->device].min_align_mask & ~SLOT_MASK;
-        if ((p->tlb_addr & ~SLOT_MASK) - before < high &&
-            low < ((p->tlb_addr + p->size + SLOT_MASK) & ~SLOT_MASK))
+        if ((p->tlb_addr & ~SLOT_MASK) - p->pad < high &&
+            low < ((p->tlb_addr + p->size + SLOT_MASK) & ~SLOT_MASK)) {
             drop(order, place, h);
+            dropped = true;
+        }
     }
+    return dropped;
 }

@@ -36,6 +36,8 @@ enum step_kind {
     STEP_RELEASE, /* an entry, of which `place` tells, of the list that failed at `fail` */
     STEP_DROP,    /* `handle` stands in the way of what no order explains: it must be gone */
     STEP_HOLD,    /* something that was mapped before its record would tell is found out */
+    STEP_HIDDEN,  /* a slot that a search passed over: nobody known holds it, so somebody else does
+                   */
 };
 
 /* What has been placed, as long as its place may still change. */
@@ -63,8 +65,10 @@ struct placed {
     uint64_t size;
     uint64_t pushed_addr; /* as recorded, of the newest map with this handle; 0: not told */
     uint64_t list_last;   /* place of the newest entry of the list that begins with this handle */
+    uint32_t pad;         /* bytes of slots before it that are its own */
     uint16_t device;
     bool live;
+    bool hidden; /* of STEP_HIDDEN: nobody knows when it ends */
 };
 
 /* A pool that came while it was recorded. */
@@ -110,6 +114,7 @@ struct bounce_order {
     bool gap;
     uint64_t known_areas[KNOWN_AREAS];
     uint32_t nknown;
+    uint64_t *seen; /* a bit for each slot of the first pool: the records since tell of it */
     int64_t credit; /* nodes that searches may visit */
     void *scratch;  /* of the search */
     bool out_of_memory;
@@ -164,8 +169,9 @@ void order_release_all(struct bounce_order *order, uint64_t fail);
 /* Undoes all steps from log index `from` on; their events count as not placed. */
 void order_rewind(struct bounce_order *order, uint64_t from);
 
-/* The recorded slots are taken from whoever holds them. */
-void order_clear_slots(struct bounce_order *order, uint64_t place);
+/* The recorded slots are taken from whoever holds them, or only from what is hidden. Returns
+ * whether anything had to go. O(handles) when they are held. */
+bool order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_only);
 
 /* ---- order.c: the greedy pass, also for trials ---- */
 
@@ -195,5 +201,8 @@ bool order_explain_gap(struct bounce_order *order, uint64_t place);
 
 /* After a map was placed: the cursor of its area is known. */
 void order_note_area(struct bounce_order *order, uint64_t tlb_addr);
+
+/* The records tell who has these bytes of the pool, or that nobody has. */
+void order_note_slots(struct bounce_order *order, uint64_t from, uint64_t to);
 
 #endif

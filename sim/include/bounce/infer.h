@@ -69,6 +69,7 @@ struct bounce_inference {
     uint64_t tried;           /* maps with a recorded address among the first events */
     uint64_t explained;       /* of these, addresses that this configuration reproduces */
     uint64_t transients;      /* and those that look like transient pools */
+    uint64_t passed;          /* and those that passed over slots of which no record tells */
 };
 
 /* Tries every pool size that the addresses allow on the first events, and takes the one that
