@@ -199,6 +199,21 @@ void trace_session::add_held() {
     window_.insert(window_.begin(), held.begin(), held.end());
 }
 
+// And so do slots that nothing in the recording ever tells of.
+void trace_session::add_hidden() {
+    auto is_held = [](const bounce_event &e) { return (e.flags & BOUNCE_EVENT_HELD) != 0; };
+    auto behind = std::find_if_not(window_.begin(), window_.end(), is_held);
+    std::size_t told = static_cast<std::size_t>(behind - window_.begin()), found = 0;
+    std::vector<bounce_event> hidden(BOUNCE_HELD_TOLD - told);
+    if (bounce_infer_hidden(&config_.recorded, devices_.data(), window_.data(), window_.size(),
+                            hidden.data(), hidden.size(), &found))
+        throw std::bad_alloc();
+    hidden.resize(found);
+    for (std::size_t i = 0; i < found; i++)
+        hidden[i].handle = static_cast<std::uint32_t>(told + i);
+    window_.insert(behind, hidden.begin(), hidden.end());
+}
+
 void trace_session::resolve() {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
     bounce_infer_given given = {};
@@ -213,6 +228,8 @@ void trace_session::resolve() {
     add_held();
 
     infer_pool(given);
+    if (config_.recorded.passed)
+        add_hidden();
 
     const bounce_inference &recorded = config_.recorded;
     bounce_replay_config &replay = config_.replay;
@@ -321,7 +338,8 @@ void trace_session::describe_growth(const std::string &pool) {
 // The recorded machine's allocator must explain the first addresses before it can tell an order.
 bool trace_session::tells_order() const {
     const bounce_inference &recorded = config_.recorded;
-    return recorded.tried && (recorded.explained + recorded.transients) * 2 >= recorded.tried;
+    return recorded.tried &&
+           (recorded.explained + recorded.transients + recorded.passed) * 2 >= recorded.tried;
 }
 
 void trace_session::start_order() {

@@ -130,6 +130,7 @@ class trace_session {
     void start_order();
     void describe_growth(const std::string &pool);
     void add_held();
+    void add_hidden();
     void start_requests();
     batch next_mappings();
     void describe_requests();

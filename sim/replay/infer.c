@@ -188,13 +188,9 @@ static uint64_t start_by_cpu(const struct bounce_evidence *evidence, size_t cpu,
 
 #define ORDER_BATCH 512u
 
-/* How much an order explains that follows the recording, whichever events come too early or too
- * late in it. Given up once more than `most` outcomes are not explained. */
-static enum bounce_status explained(struct bounce_inference *guess,
-                                    const struct bounce_device *devices,
-                                    const struct bounce_event *events, size_t count, uint64_t most)
+static struct bounce_order_config trial_of(const struct bounce_inference *guess)
 {
-    struct bounce_order_config config = {
+    return (struct bounce_order_config){
         .pool = {.kernel = bounce_kernel_find(guess->grew ? "linux-6.12-dynamic" : "linux-6.12"),
                  .nslabs = guess->nslabs,
                  .nareas = guess->nareas,
@@ -203,6 +199,15 @@ static enum bounce_status explained(struct bounce_inference *guess,
         .quick = true,
         .in_use = guess->in_use,
     };
+}
+
+/* How much an order explains that follows the recording, whichever events come too early or too
+ * late in it. Given up once more than `most` outcomes are not explained. */
+static enum bounce_status explained(struct bounce_inference *guess,
+                                    const struct bounce_device *devices,
+                                    const struct bounce_event *events, size_t count, uint64_t most)
+{
+    struct bounce_order_config config = trial_of(guess);
     struct bounce_event *out = malloc(ORDER_BATCH * sizeof(*out));
     struct bounce_order *order = NULL;
     struct bounce_order_stats stats = {0};
@@ -469,5 +474,55 @@ enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
         out->start_inferred = !given->start;
         out->size_is_lower_bound = out->size_inferred;
     }
+    return status;
+}
+
+/* Adds what was found out to be held, takes away what was found out to be gone; returns how many
+ * there are then. */
+static size_t follow_hidden(const struct bounce_event *event, struct bounce_event *held,
+                            size_t count, size_t capacity)
+{
+    bool is_map = event->kind == BOUNCE_EVENT_MAP && (event->flags & BOUNCE_EVENT_HELD);
+
+    if (!(event->flags & BOUNCE_EVENT_IMPLIED) || event->id != UINT64_MAX)
+        return count;
+    if (is_map && count < capacity)
+        held[count++] = *event;
+    for (size_t i = 0; i < count && !is_map; i++)
+        if (held[i].handle == event->handle)
+            held[i] = held[--count];
+    return count;
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const struct bounce_event *x = a, *y = b;
+
+    return x->tlb_addr < y->tlb_addr ? -1 : x->tlb_addr > y->tlb_addr;
+}
+
+enum bounce_status bounce_infer_hidden(const struct bounce_inference *inference,
+                                       const struct bounce_device *devices,
+                                       const struct bounce_event *events, size_t count,
+                                       struct bounce_event *held, size_t capacity, size_t *found)
+{
+    struct bounce_order_config config = trial_of(inference);
+    struct bounce_event *out = malloc(ORDER_BATCH * sizeof(*out));
+    struct bounce_order *order = NULL;
+    enum bounce_status status = out ? bounce_order_create(&config, &order, NULL) : BOUNCE_NO_MEMORY;
+    size_t pushed = 0, got = 1;
+
+    *found = 0;
+    while (!status && (got || pushed < count)) {
+        pushed += bounce_order_push(order, devices, events + pushed, count - pushed);
+        got = bounce_order_pop(order, out, ORDER_BATCH, pushed == count);
+        for (size_t i = 0; i < got; i++)
+            *found = follow_hidden(&out[i], held, *found, capacity);
+    }
+    qsort(held, *found, sizeof(*held), by_address);
+    for (size_t i = 0; i < *found; i++)
+        held[i].time_ns = 0;
+    bounce_order_destroy(order);
+    free(out);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define HIDDEN_AT_ONCE 1024u
+#define HIDDEN_MOST    8192u
 #define SLOT_BYTES     (UINT64_C(1) << BOUNCE_SLOT_SHIFT)
 
 void order_begin_gap(struct bounce_order *order)
@@ -15,6 +16,8 @@ void order_begin_gap(struct bounce_order *order)
 
     order->gap = true;
     order->nknown = 0;
+    order->hidden_credit =
+        (int64_t)(order->default_nslabs < HIDDEN_MOST ? order->default_nslabs : HIDDEN_MOST);
     if (order->seen)
         memset(order->seen, 0, words * sizeof(*order->seen));
     else
@@ -198,7 +201,8 @@ static bool explain_by_hidden(struct bounce_order *order, uint64_t place)
     struct bounce_map_result result;
     bool explains = false;
 
-    if (!order->gap || !order->seen || map->recorded != BOUNCE_RECORDED_ADDRESS)
+    if (!order->gap || !order->seen || order->hidden_credit <= 0 ||
+        map->recorded != BOUNCE_RECORDED_ADDRESS)
         return false;
     while (!explains && order->log_tail - from < HIDDEN_AT_ONCE &&
            order->log_tail - order->log_head < room) {
@@ -223,6 +227,7 @@ static bool explain_by_hidden(struct bounce_order *order, uint64_t place)
                                                            .fixed = true};
     }
     if (!explains) {
+        order->hidden_credit -= (int64_t)(order->log_tail - from) + 1;
         order_rewind(order, from);
         return false;
     }

@@ -114,6 +114,7 @@ struct bounce_order {
     bool gap;
     uint64_t known_areas[KNOWN_AREAS];
     uint32_t nknown;
+    int64_t hidden_credit; /* slots that may still be tried as hidden */
     uint64_t *seen; /* a bit for each slot of the first pool: the records since tell of it */
     int64_t credit; /* nodes that searches may visit */
     void *scratch;  /* of the search */

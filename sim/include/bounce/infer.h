@@ -82,6 +82,16 @@ BOUNCE_API enum bounce_status bounce_infer_pool(const struct bounce_evidence *ev
                                                 const struct bounce_event *events, size_t count,
                                                 struct bounce_inference *out);
 
+/* Of a pool that was in use: slots that its searches passed over among the same events, although no
+ * record tells who holds them. Each goes to `held` as a MAP event with BOUNCE_EVENT_HELD and
+ * BOUNCE_EVENT_IMPLIED, in the order of the addresses, at most `capacity`; handles are the caller's
+ * to set. Cost: one replay of `events`. BOUNCE_NO_MEMORY. */
+BOUNCE_API enum bounce_status bounce_infer_hidden(const struct bounce_inference *inference,
+                                                  const struct bounce_device *devices,
+                                                  const struct bounce_event *events, size_t count,
+                                                  struct bounce_event *held, size_t capacity,
+                                                  size_t *found);
+
 BOUNCE_END_DECLS
 
 #endif
