@@ -149,7 +149,8 @@ class csv_writer : public trace_writer {
         cell_unless_0(event.size);
         cell(dirs[event.dir & 3]);
         cell_unless_0(event.orig_addr, true);
-        cell_unless_0(event.tlb_addr, true);
+        bool told = event.kind != BOUNCE_EVENT_MAP || event.recorded == BOUNCE_RECORDED_ADDRESS;
+        cell_unless_0(told ? event.tlb_addr : 0, true);
         cell_unless_0(event.offset);
         cell(outcomes[event.recorded]);
         text_ += ',';
@@ -184,7 +185,8 @@ class csv_writer : public trace_writer {
             {BOUNCE_EVENT_LIST_LAST, "last"},
             {BOUNCE_EVENT_LIST_OPEN, "open"},
             {BOUNCE_EVENT_IMPLIED, "implied"},
-            {BOUNCE_EVENT_UNMATCHED, "unmatched"}};
+            {BOUNCE_EVENT_UNMATCHED, "unmatched"},
+            {BOUNCE_EVENT_HELD, "held"}};
         std::string text;
         auto add = [&](const char *word) { text += (text.empty() ? "" : " ") + std::string(word); };
         for (const auto &[flag, word] : flags)

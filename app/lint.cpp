@@ -193,6 +193,8 @@ void linter::add(const bounce_event *events, std::size_t count) {
 }
 
 void linter::begin(const bounce_event &event) {
+    if (bounce_event_is_hidden(&event))
+        return;
     place at;
     if (auto known = places_.find(event.id); known != places_.end()) {
         at = known->second;

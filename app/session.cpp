@@ -105,6 +105,7 @@ std::size_t trace_session::read_events(std::vector<bounce_event> &into, std::siz
         throw refused_error(where(error.line) + error.text);
     if (!second_pass_ && !bounce_evidence_add(evidence_.get(), into.data(), got))
         throw std::bad_alloc();
+    bounce_infer_begun(evidence_.get(), into.data(), got);
     return got;
 }
 
@@ -201,7 +202,9 @@ void trace_session::add_held() {
 
 // And so do slots that nothing in the recording ever tells of.
 void trace_session::add_hidden() {
-    auto is_held = [](const bounce_event &e) { return (e.flags & BOUNCE_EVENT_HELD) != 0; };
+    auto is_held = [](const bounce_event &e) {
+        return (e.flags & BOUNCE_EVENT_HELD) && e.handle < BOUNCE_HELD_TOLD;
+    };
     auto behind = std::find_if_not(window_.begin(), window_.end(), is_held);
     std::size_t told = static_cast<std::size_t>(behind - window_.begin()), found = 0;
     std::vector<bounce_event> hidden(BOUNCE_HELD_TOLD - told);

@@ -131,6 +131,20 @@ uint32_t bounce_evidence_min_align_mask(const struct bounce_evidence *evidence, 
     return (1u << agreeing) - 1;
 }
 
+void bounce_infer_begun(const struct bounce_evidence *evidence, struct bounce_event *events,
+                        size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct bounce_event *map = &events[i];
+
+        if (map->kind != BOUNCE_EVENT_MAP || map->recorded != BOUNCE_RECORDED_NOTHING ||
+            !map->tlb_addr || map->tlb_addr < evidence->low || map->tlb_addr >= evidence->high)
+            continue;
+        map->recorded = BOUNCE_RECORDED_ADDRESS;
+        map->flags = BOUNCE_EVENT_HELD;
+    }
+}
+
 size_t bounce_infer_held(const struct bounce_evidence *evidence, struct bounce_event *events,
                          size_t count, struct bounce_event *held)
 {

@@ -387,6 +387,8 @@ static enum bounce_status on_map(struct bounce_profile *p, const struct bounce_d
     uint64_t slots = bounced ? slots_of_map(device, event) : 0;
     enum bounce_status status;
 
+    if (bounce_event_is_hidden(event))
+        return BOUNCE_OK;
     if (!stream || !l)
         return BOUNCE_NO_MEMORY;
     status = end(p, l, false);

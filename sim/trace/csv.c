@@ -119,11 +119,9 @@ static bool read_flags(const struct field *f, struct row *row)
         uint8_t flag;
         uint8_t attr;
     } words[] = {
-        {"last", BOUNCE_EVENT_LIST_LAST, 0},
-        {"open", BOUNCE_EVENT_LIST_OPEN, 0},
-        {"implied", BOUNCE_EVENT_IMPLIED, 0},
-        {"unmatched", BOUNCE_EVENT_UNMATCHED, 0},
-        {"skip_cpu_sync", 0, BOUNCE_ATTR_SKIP_CPU_SYNC},
+        {"last", BOUNCE_EVENT_LIST_LAST, 0},  {"open", BOUNCE_EVENT_LIST_OPEN, 0},
+        {"implied", BOUNCE_EVENT_IMPLIED, 0}, {"unmatched", BOUNCE_EVENT_UNMATCHED, 0},
+        {"held", BOUNCE_EVENT_HELD, 0},       {"skip_cpu_sync", 0, BOUNCE_ATTR_SKIP_CPU_SYNC},
         {"no_warn", 0, BOUNCE_ATTR_NO_WARN},
     };
     struct cursor c = {f->at, f->at + f->length};
@@ -263,6 +261,8 @@ static enum row_result read_mapping_op(const struct words *words, struct row *ro
     if ((row->has_list || row->outcome || row->flags & BOUNCE_EVENT_LIST_OPEN) && !is_map)
         return ROW_BAD;
     if (row->flags & (BOUNCE_EVENT_LIST_OPEN | BOUNCE_EVENT_LIST_LAST) && !row->has_list)
+        return ROW_BAD;
+    if (row->flags & BOUNCE_EVENT_HELD && (!is_map || row->has_list || !row->has_tlb_addr))
         return ROW_BAD;
     if (!row->outcome && row->has_tlb_addr && is_map)
         row->outcome = BOUNCE_RECORDED_ADDRESS;

@@ -39,6 +39,8 @@ struct cpu_pending {
     uint32_t room;
     uint32_t open;                    /* entries without a next_seq */
     uint64_t last_seq[KERNEL_LEVELS]; /* of the CPU's records */
+    bool begun; /* a map of its process level has been seen whole since its first record, or since
+                   some were lost */
 };
 
 struct dma_events {
@@ -442,6 +444,12 @@ static void settle_map(struct dma_events *state, struct bounce_event *out,
     }
 }
 
+/* Such a map's swiotlb_bounced record may be one of those before the first, or of the lost ones. */
+static bool began_before(const struct cpu_pending *p, uint64_t dma_addr, uint64_t orig_addr)
+{
+    return !p->begun && dma_addr != orig_addr && dma_addr != UINT64_MAX;
+}
+
 /* 1 + index of the newest pending map that this may answer, 0 when there is none. */
 static uint32_t find_pending(struct bounce_trace *trace, const struct cpu_pending *p,
                              const struct kernel_event *event, uint64_t orig_addr, uint64_t size,
@@ -476,8 +484,12 @@ bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
         out = push_map(trace, state, event, orig_addr, size);
         if (out)
             settle_map(state, out, event, dma_addr, false);
+        if (out && began_before(p, dma_addr, orig_addr))
+            out->tlb_addr = dma_addr;
+        p->begun |= event->level == 0;
         return true;
     }
+    p->begun |= event->level == 0;
     out = queued(trace, p->entries[i - 1].at);
     answered(trace, p->entries[i - 1].at);
     settle_map(state, out, event, dma_addr, true);
@@ -577,6 +589,7 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
     struct cpu_pending *p = start_event(trace, state, event);
     struct list built = {INDEX_NONE, INDEX_NONE};
     uint32_t matched, left;
+    bool apart = false; /* some of it may have been mapped before: each entry is by itself */
 
     if (!p || list->count == 0)
         return p != NULL;
@@ -599,12 +612,21 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
                 continue;
         }
         settle_map(state, out, event, list->dma_addrs[entry], bounced);
+        if (!bounced && began_before(p, list->dma_addrs[entry], list->orig_addrs[entry])) {
+            out->tlb_addr = list->dma_addrs[entry];
+            apart = true;
+        }
         /* The CPU's next entry came only after this one had its slots. */
         if (bounced && p->entries[state->places[left]].next_seq)
             out->bound_seq = p->entries[state->places[left]].next_seq;
         if (out->recorded != BOUNCE_RECORDED_FULL)
             add_to_list(state, &built, out);
+        if (apart) {
+            out->flags &= (uint16_t) ~(BOUNCE_EVENT_IN_LIST | BOUNCE_EVENT_LIST_FIRST);
+            out->list = BOUNCE_NO_LIST;
+        }
     }
+    p->begun |= event->level == 0;
     if (list->truncated)
         add_unprinted(trace, state, event, p, matched ? state->places[0] + 1 : 0, &built);
     drop_answered(trace, p);
@@ -822,6 +844,7 @@ void dma_events_lost(struct bounce_trace *trace, struct dma_events *state, uint1
         forget(state, event->handle, event->bound_seq);
     }
     p->count = p->open = 0;
+    p->begun = false;
     out = queue_push(trace);
     out->kind = BOUNCE_EVENT_LOST;
     out->time_ns = time_ns;

@@ -295,7 +295,7 @@ def test_an_address_given_out_again(trace):
     text = bounced(1, 0x1000, 4096) + mapped(1, 0x1000, POOL, 4096)
     text += bounced(2, 0x2000, 4096) + mapped(2, 0x2000, POOL, 4096)
     for i in range(600):
-        orig, tlb = 0x100000 + i * 0x1000, POOL + 0x40000 + i * 0x1000 % 0x40000
+        orig, tlb = 0x100000 + i * 0x1000, POOL + (i + 1) * 0x1000
         text += bounced(3, orig, 4096) + mapped(3, orig, tlb, 4096) + unmapped(3, tlb, 4096)
     trace.write(text + unmapped(4, POOL, 4096))
     got = trace.run()

@@ -6,6 +6,7 @@
 #include "bounce/device.h"
 #include "bounce/export.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 BOUNCE_BEGIN_DECLS
@@ -69,7 +70,9 @@ struct bounce_event {
     uint64_t time_ns;
     uint64_t id;        /* of the mapping: the trace's own, or counted from 0 */
     uint64_t orig_addr; /* MAP */
-    uint64_t tlb_addr;  /* MAP with BOUNCE_RECORDED_ADDRESS; UNMAP with BOUNCE_EVENT_UNMATCHED */
+    uint64_t tlb_addr;  /* MAP with BOUNCE_RECORDED_ADDRESS; UNMAP with BOUNCE_EVENT_UNMATCHED;
+                           MAP with BOUNCE_RECORDED_NOTHING: its address where it may have bounced
+                           before the records begin (bounce_infer_begun()) */
     uint64_t size;      /* bytes of the mapping or of the sync */
     uint64_t offset;    /* SYNC: bytes into the buffer; ISSUE: address on the device, bytes */
     uint64_t seq;       /* place of its record among the trace's, from 1; 0: order is exact */
@@ -86,6 +89,13 @@ struct bounce_event {
     uint16_t flags;    /* enum bounce_event_flag */
     uint16_t segments; /* ISSUE: pieces; GROW: areas */
 };
+
+/* Slots that belong to what no record tells of: bounce_infer_hidden(). */
+static inline bool bounce_event_is_hidden(const struct bounce_event *event)
+{
+    return event->kind == BOUNCE_EVENT_MAP && (event->flags & BOUNCE_EVENT_HELD) &&
+           (event->flags & BOUNCE_EVENT_IMPLIED);
+}
 
 BOUNCE_END_DECLS
 

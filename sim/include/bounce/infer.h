@@ -38,6 +38,11 @@ BOUNCE_API bool bounce_evidence_range(const struct bounce_evidence *evidence, ui
 BOUNCE_API uint32_t bounce_evidence_min_align_mask(const struct bounce_evidence *evidence,
                                                    uint16_t device);
 
+/* Maps of which only the end was recorded: those whose address lies among the trace's bounce
+ * addresses become events with BOUNCE_EVENT_HELD. */
+BOUNCE_API void bounce_infer_begun(const struct bounce_evidence *evidence,
+                                   struct bounce_event *events, size_t count);
+
 /* What was mapped before the trace began: for every unmap without a map whose address lies among
  * the trace's bounce addresses, a MAP event with BOUNCE_EVENT_HELD goes to `held` (BOUNCE_HELD_MAX
  * of them at most), and the unmap gets its handle. Returns how many there are. */

@@ -38,8 +38,8 @@ struct bounce_order_stats {
     uint64_t transients;  /* maps that got a pool of their own */
     uint64_t cursors;     /* areas whose cursor a gap had left unknown, seen by their next map */
     uint64_t found_out;   /* mappings known by their unmaps alone: made in a gap, or before it */
-    uint64_t hidden;       /* slots that searches passed over: held by what is in no record */
-    uint64_t by_hidden;    /* maps that only such slots explain */
+    uint64_t hidden;      /* slots that searches passed over: held by what is in no record */
+    uint64_t by_hidden;   /* maps that only such slots explain */
     uint64_t searched;    /* maps for which more than the greedy order was tried */
     uint64_t first_unexplained_id;
 };
