@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define MAX_MIN_ALIGN_BITS 12u
+#define GUESS_MOST         (UINT64_C(1) << 19) /* slots: 1 GiB, what a kernel makes by itself */
 #define SLOT_MASK          ((UINT64_C(1) << BOUNCE_SLOT_SHIFT) - 1)
 #define PAGE_MASK_4K       UINT64_C(0xfff)
 
@@ -210,7 +211,7 @@ static struct bounce_order_config trial_of(const struct bounce_inference *guess)
                  .nareas = guess->nareas,
                  .cpus = guess->cpus,
                  .start = guess->start},
-        .quick = true,
+        .quick = !guess->thorough,
         .in_use = guess->in_use,
     };
 }
@@ -254,6 +255,13 @@ static uint64_t unexplained(const struct bounce_inference *guess)
     return guess->tried - guess->explained - guess->transients - guess->passed;
 }
 
+/* With so much freedom a guess explains much that is not so. Beside one without it that explains
+ * more than half, it must leave no more than half as many outcomes unexplained. */
+static bool is_unlikely(const struct bounce_inference *guess)
+{
+    return guess->grew || guess->in_use || guess->other_areas;
+}
+
 /* Tries the guess; keeps it in *out when it explains more than what is there. */
 static enum bounce_status try_guess(const struct bounce_infer_given *given,
                                     const struct bounce_device *devices,
@@ -268,8 +276,8 @@ static enum bounce_status try_guess(const struct bounce_infer_given *given,
     status = explained(&guess, devices, events, count, most);
     if (status)
         return status == BOUNCE_INVALID ? BOUNCE_OK : status;
-    /* Growth explains much that is not so: it must explain far more. */
-    if (guess.grew && !out->grew && out->explained && unexplained(&guess) * 2 > most)
+    if (is_unlikely(&guess) && !is_unlikely(out) && out->explained * 2 >= out->tried &&
+        unexplained(&guess) * 2 > most)
         return BOUNCE_OK;
     if (guess.explained == out->explained && guess.explained)
         out->size_is_lower_bound |= guess.nslabs > out->nslabs;
@@ -356,8 +364,7 @@ try_sizes(const struct bounce_evidence *evidence, const struct bounce_infer_give
         out->size_is_lower_bound = false;
         return status;
     }
-    for (uint64_t slots = BOUNCE_SEGMENT_SLOTS; slots <= (UINT64_C(1) << 21) && !status;
-         slots *= 2) {
+    for (uint64_t slots = BOUNCE_SEGMENT_SLOTS; slots <= GUESS_MOST && !status; slots *= 2) {
         boot.nslabs = slots;
         bounce_boot_round(&boot, guess.cpus, &guess.nslabs, &guess.nareas);
         if (guess.nslabs == slots)
@@ -379,7 +386,7 @@ static enum bounce_status try_sizes_in_use(const struct bounce_evidence *evidenc
     if (nareas)
         boot.nareas = nareas;
     for (uint64_t slots = boot.nslabs ? boot.nslabs : BOUNCE_SEGMENT_SLOTS;
-         slots <= (UINT64_C(1) << 21) && !status; slots *= 2) {
+         slots <= GUESS_MOST && !status; slots *= 2) {
         boot.nslabs = slots;
         bounce_boot_round(&boot, guess.cpus, &guess.nslabs, &guess.nareas);
         if (given->boot.nslabs || guess.nslabs == slots)
@@ -421,6 +428,7 @@ static enum bounce_status try_other_areas(const struct bounce_evidence *evidence
 {
     enum bounce_status status = BOUNCE_OK;
 
+    guess.other_areas = true;
     for (uint32_t nareas = 1; nareas <= 64 && !status && !good_enough(out); nareas *= 2) {
         if (enlarges(given, guess.cpus, nareas))
             continue;
@@ -453,6 +461,11 @@ static enum bounce_status try_pools(const struct bounce_evidence *evidence,
         status = try_other_areas(evidence, given, devices, events, count, false, guess, out);
     if (!status && !good_enough(out) && !told)
         status = try_other_areas(evidence, given, devices, events, count, true, guess, out);
+    /* A pool that grows moves much: without a search the order is lost soon. */
+    if (!status && unexplained(out) * 2 >= out->tried && !given->never_grew) {
+        guess.grew = guess.thorough = true;
+        status = try_sizes(evidence, given, devices, events, count, 0, guess, out);
+    }
     return status;
 }
 

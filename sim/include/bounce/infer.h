@@ -70,6 +70,8 @@ struct bounce_inference {
     bool start_inferred;
     bool grew;                /* addresses lie outside it too: it grew while it was recorded */
     bool in_use;              /* the pool was in use when the recording began */
+    bool thorough;            /* found by a search for the order, not by the first that comes */
+    bool other_areas;         /* not as many as the CPUs make */
     bool size_is_lower_bound; /* nothing in the events tells how much larger it was */
     uint64_t tried;           /* maps with a recorded address among the first events */
     uint64_t explained;       /* of these, addresses that this configuration reproduces */
