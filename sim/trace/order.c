@@ -360,7 +360,7 @@ static void count_move(struct bounce_order *order, const struct step *step)
         order->stats.moved_most = distance;
 }
 
-/* The oldest step, as one event or two; returns how many. */
+/* The oldest step, as at most 1 + MADE_MAX events; returns how many. */
 static size_t fetch(struct bounce_order *order, struct bounce_event *events)
 {
     const struct step *step = step_at(order, order->log_head++);
@@ -385,8 +385,12 @@ static size_t fetch(struct bounce_order *order, struct bounce_event *events)
         events[got++] = grow_event(order, step, &held->event);
     }
     if (held->event.kind != BOUNCE_EVENT_LOST) {
-        events[got] = held->event;
-        events[got++].flags |= step->flags | (held->slowly ? BOUNCE_EVENT_SLOWLY : 0);
+        struct bounce_event out = held->event;
+
+        out.flags |= step->flags | (held->slowly ? BOUNCE_EVENT_SLOWLY : 0);
+        if (order->growing)
+            got += order_end_transients(order, &out, events + got, MADE_MAX - got);
+        events[got++] = out;
         order->last_ns = held->event.time_ns;
     }
     count_move(order, step);
@@ -407,10 +411,10 @@ size_t bounce_order_pop(struct bounce_order *order, struct bounce_event *events,
                        order->log_tail - order->log_head > ORDER_LOG - ORDER_LOG / 4;
         bool done = last && order->head == order->tail && !order->nput_off;
 
-        while (got + 2 <= capacity && order->log_head < order->log_tail &&
+        while (got + MADE_MAX < capacity && order->log_head < order->log_tail &&
                (crowded || done || order->log_tail - order->log_head > ORDER_HISTORY))
             got += fetch(order, events + got);
-        if (got + 2 > capacity)
+        if (got + MADE_MAX >= capacity)
             return got;
         if (order->head < order->tail &&
             (last || crowded || order->tail - order->head > ORDER_LOOKAHEAD))

@@ -196,3 +196,44 @@ bool order_explain_elsewhere(struct bounce_order *order, uint64_t place, bool du
     order_log(order, place, 0);
     return true;
 }
+
+/* ---- transient pools among what comes out ---- */
+
+static struct bounce_event end_of(const struct bounce_event *map, uint64_t time_ns)
+{
+    return (struct bounce_event){.time_ns = time_ns,
+                                 .id = map->id,
+                                 .size = map->size,
+                                 .handle = map->handle,
+                                 .list = BOUNCE_NO_LIST,
+                                 .device = map->device,
+                                 .cpu = map->cpu,
+                                 .kind = BOUNCE_EVENT_UNMAP,
+                                 .dir = map->dir,
+                                 .flags = BOUNCE_EVENT_IMPLIED};
+}
+
+size_t order_end_transients(struct bounce_order *order, const struct bounce_event *event,
+                            struct bounce_event *events, size_t room)
+{
+    bool is_map = event->kind == BOUNCE_EVENT_MAP, comes = event->flags & BOUNCE_EVENT_TRANSIENT;
+    size_t made = 0;
+
+    if (event->kind == BOUNCE_EVENT_RESTART)
+        order->ntransients = 0;
+    for (uint32_t i = 0; i < order->ntransients;) {
+        const struct bounce_event *map = &order->transients[i];
+        bool over = comes && map->tlb_addr < event->tlb_addr + event->size &&
+                    event->tlb_addr < map->tlb_addr + map->size;
+
+        if (over && made < room)
+            events[made++] = end_of(map, event->time_ns);
+        if (over || (event->handle == map->handle && (is_map || event->kind == BOUNCE_EVENT_UNMAP)))
+            order->transients[i] = order->transients[--order->ntransients];
+        else
+            i++;
+    }
+    if (is_map && comes && order->ntransients < TRANSIENTS_MAX)
+        order->transients[order->ntransients++] = *event;
+    return made;
+}

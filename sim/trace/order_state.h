@@ -19,6 +19,8 @@
 #define GROWN_MAX         256u
 #define KNOWN_AREAS       256u
 #define RELEASING_MAX     256u
+#define TRANSIENTS_MAX    256u
+#define MADE_MAX          3u /* events that one step may add to its own */
 
 struct held {
     struct bounce_event event;
@@ -108,6 +110,8 @@ struct bounce_order {
     uint32_t next_held; /* handle for the next mapping that is found out */
     struct grown grown[GROWN_MAX];
     uint32_t ngrown;
+    struct bounce_event transients[TRANSIENTS_MAX]; /* maps that came out and have not ended */
+    uint32_t ntransients;
     uint64_t last_ns;      /* of what was fetched */
     uint64_t emitted_most; /* highest place that was fetched, early unmaps aside */
     /* After a gap nobody knows where cursors stand, until a map shows it. */
@@ -115,9 +119,9 @@ struct bounce_order {
     uint64_t known_areas[KNOWN_AREAS];
     uint32_t nknown;
     int64_t hidden_credit; /* slots that may still be tried as hidden */
-    uint64_t *seen; /* a bit for each slot of the first pool: the records since tell of it */
-    int64_t credit; /* nodes that searches may visit */
-    void *scratch;  /* of the search */
+    uint64_t *seen;        /* a bit for each slot of the first pool: the records since tell of it */
+    int64_t credit;        /* nodes that searches may visit */
+    void *scratch;         /* of the search */
     bool out_of_memory;
     struct bounce_order_stats stats;
     struct bounce_order_unexplained reports[BOUNCE_ORDER_REPORTS];
@@ -190,6 +194,12 @@ void order_search_free(struct bounce_order *order);
 /* A map to an address outside every pool: places it in a transient pool, or in one that came just
  * now, if that explains it. `due`: it must have happened by now. */
 bool order_explain_elsewhere(struct bounce_order *order, uint64_t place, bool due);
+
+/* Follows the transient pools among what comes out. The pages of one that `event` maps were given
+ * back before, whenever that was recorded: at most `room` unmaps of those that had them go to
+ * `events`; returns how many. */
+size_t order_end_transients(struct bounce_order *order, const struct bounce_event *event,
+                            struct bounce_event *events, size_t room);
 
 /* ---- order_gaps.c ---- */
 
