@@ -325,23 +325,26 @@ static void do_unmap(struct bounce_order *order, struct step *step, uint32_t han
     step->tlb_addr = p->tlb_addr;
     step->orig_addr = p->orig_addr;
     step->size = p->size;
+    step->hidden = p->hidden;
     bounce_swiotlb_unmap(order->mem, &order->devices[p->device], p->tlb_addr);
     p->live = false;
 }
 
-static void undo_unmap(struct bounce_order *order, const struct step *step,
-                       const struct bounce_event *event)
+/* Puts back what the step gave back. */
+static void undo_free(struct bounce_order *order, const struct step *step, uint32_t handle,
+                      uint16_t device)
 {
     struct bounce_map_request request = {
-        .device = &order->devices[event->device], .orig_addr = step->orig_addr, .size = step->size};
-    struct placed *p = &order->placed[event->handle];
+        .device = &order->devices[device], .orig_addr = step->orig_addr, .size = step->size};
+    struct placed *p = &order->placed[handle];
 
     if (!step->tlb_addr)
         return;
     p->tlb_addr = step->tlb_addr;
     p->orig_addr = step->orig_addr;
     p->size = step->size;
-    p->device = event->device;
+    p->device = device;
+    p->hidden = step->hidden;
     p->live = bounce_swiotlb_place(order->mem, &request, p->tlb_addr, false);
 }
 
@@ -407,9 +410,13 @@ void order_undo(struct bounce_order *order, const struct step *step)
         undo_release(order, step);
         return;
     }
+    if (step->kind == STEP_DROP) {
+        undo_free(order, step, step->handle, step->device);
+        return;
+    }
     held_at(order, step->place)->done = false;
     if (event->kind == BOUNCE_EVENT_UNMAP)
-        undo_unmap(order, step, event);
+        undo_free(order, step, event->handle, event->device);
     else if (tells_outcome(event))
         undo_map(order, step, event);
 }
@@ -440,7 +447,15 @@ static void drop(struct bounce_order *order, uint64_t place, uint32_t handle)
     struct step *step = step_at(order, order->log_tail++);
     struct placed *p = &order->placed[handle];
 
-    *step = (struct step){.place = place, .kind = STEP_DROP, .handle = handle, .fixed = true};
+    *step = (struct step){.place = place,
+                          .kind = STEP_DROP,
+                          .handle = handle,
+                          .tlb_addr = p->tlb_addr,
+                          .orig_addr = p->orig_addr,
+                          .size = p->size,
+                          .device = p->device,
+                          .hidden = p->hidden,
+                          .fixed = true};
     order->log_base = order->log_tail;
     order->stats.conflicts += !p->hidden;
     bounce_swiotlb_unmap(order->mem, &order->devices[p->device], p->tlb_addr);

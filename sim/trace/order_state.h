@@ -53,11 +53,13 @@ struct step {
     uint32_t cursor; /* of the area taken from, before */
     uint16_t flags;  /* to be added to the event's */
     uint16_t grown;  /* 1 + index of the pool that came with it; 0: none */
+    uint16_t device; /* STEP_DROP: of what had to go */
     uint8_t kind;    /* enum step_kind */
     bool moves_cursor;
     bool released; /* its list failed there, and had entries to give back */
     bool early;    /* an unmap before its record */
-    bool fixed;    /* cannot be undone */
+    bool hidden;   /* STEP_DROP: it was */
+    bool fixed;    /* cannot be undone, but by the end of a trial */
 };
 
 /* A mapping as the recorded pool has it. */
