@@ -187,7 +187,7 @@ void settle_order(std::vector<bounce_event> &events) {
                        [](const bounce_event &e) { return (e.flags & BOUNCE_EVENT_HELD) != 0; }),
         events.end());
     for (bounce_event &event : events) {
-        event.flags = static_cast<std::uint8_t>(event.flags & ~BOUNCE_EVENT_PLACED);
+        event.flags = static_cast<std::uint16_t>(event.flags & ~BOUNCE_EVENT_PLACED);
         event.seq = event.bound_seq = 0;
     }
 }

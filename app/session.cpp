@@ -363,6 +363,7 @@ void trace_session::start_order() {
     if (bounce_order_create(&wanted, &made, &error))
         throw run_error(error.text);
     order_.reset(made);
+    config_.replay.in_step = config_.as_recorded && config_.replay.pool.kernel == pool.kernel;
 }
 
 const bounce_order_stats *trace_session::order_stats() {

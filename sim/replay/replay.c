@@ -17,6 +17,7 @@ struct entry {
     uint32_t list_tail;
     bool list_failed;
     bool list_counted; /* a failure of it has been counted */
+    uint16_t device;
 };
 
 struct bounce_replay {
@@ -29,6 +30,8 @@ struct bounce_replay {
     uint32_t conversion_page_ns;
     uint64_t worker_due_ns; /* NEVER unless it is queued */
     bool as_recorded;
+    bool in_step;
+    bool put_right;       /* the present map: it would have been answered otherwise */
     bool recorded_growth; /* pools come by events, transient ones lie where they were recorded */
     uint32_t segment_slots;
     struct throttle *throttle; /* NULL: every event happens when it comes */
@@ -53,6 +56,7 @@ enum bounce_status bounce_replay_create(const struct bounce_replay_config *confi
     replay->dma.force = config->force;
     replay->dma.allocator_calls = config->allocator_calls;
     replay->as_recorded = config->as_recorded;
+    replay->in_step = config->as_recorded && config->in_step;
     replay->recorded_growth = config->as_recorded && config->recorded_growth;
     replay->times_worker = !config->allocator_calls && !replay->recorded_growth;
     replay->worker_delay_ns = config->worker_delay_ns;
@@ -121,7 +125,8 @@ static void compare(struct bounce_replay *replay, const struct bounce_event *eve
 {
     struct bounce_stats *stats = &replay->stats;
     bool failed = result->outcome != BOUNCE_MAP_OK;
-    bool explained = !(event->flags & (BOUNCE_EVENT_PLACED | BOUNCE_EVENT_DENIED));
+    bool explained =
+        !replay->put_right && !(event->flags & (BOUNCE_EVENT_PLACED | BOUNCE_EVENT_DENIED));
     bool equal = false;
 
     switch ((enum bounce_recorded)event->recorded) {
@@ -151,7 +156,7 @@ static void compare(struct bounce_replay *replay, const struct bounce_event *eve
 /* It failed when recorded and would not have: nothing explains it. */
 static bool is_denied(const struct bounce_replay *replay, const struct bounce_event *event)
 {
-    return replay->as_recorded && (event->flags & BOUNCE_EVENT_DENIED);
+    return replay->as_recorded && (replay->put_right || (event->flags & BOUNCE_EVENT_DENIED));
 }
 
 static void count_failure(struct bounce_replay *replay, const struct bounce_event *event,
@@ -298,6 +303,7 @@ static void on_held(struct bounce_replay *replay, const struct bounce_device *de
     if (entry->mapping.state != BOUNCE_UNMAPPED)
         return;
     replay->stats.events_held_maps++;
+    entry->device = event->device;
     if (!replay->as_recorded ||
         !bounce_dma_place(&replay->dma, &request, (enum bounce_dir)event->dir, event->tlb_addr,
                           false, &entry->mapping, &result))
@@ -314,9 +320,46 @@ bool replay_bounces(const struct bounce_replay *replay, const struct bounce_devi
            bounce_dma_must_bounce(&replay->dma, device, event->orig_addr, event->size);
 }
 
+/* Whether the allocator as it stands would give another answer than the recorded one. */
+static bool goes_astray(const struct bounce_replay *replay, const struct bounce_event *event,
+                        const struct bounce_map_request *request)
+{
+    struct bounce_map_result answer;
+
+    if (!replay->in_step ||
+        (event->recorded != BOUNCE_RECORDED_ADDRESS && event->recorded != BOUNCE_RECORDED_FULL) ||
+        !bounce_swiotlb_peek(replay->dma.mem, request, &answer))
+        return false;
+    if (event->recorded == BOUNCE_RECORDED_FULL)
+        return answer.outcome == BOUNCE_MAP_OK;
+    return answer.outcome != BOUNCE_MAP_OK || answer.tlb_addr != event->tlb_addr;
+}
+
+/* Whoever has the recorded slots has ended, whatever the records tell. O(handles). */
+static bool make_way(struct bounce_replay *replay, const struct bounce_device *devices,
+                     const struct bounce_event *event)
+{
+    const uint64_t slot = (UINT64_C(1) << BOUNCE_SLOT_SHIFT) - 1;
+    uint64_t from = event->tlb_addr & ~slot, to = (event->tlb_addr + event->size + slot) & ~slot;
+    bool found = false;
+
+    for (uint32_t handle = 0; handle < replay->room; handle++) {
+        struct entry *entry = &replay->entries[handle];
+        const struct bounce_mapping *m = &entry->mapping;
+
+        if (m->state != BOUNCE_BOUNCED || (m->dma_addr & ~slot) >= to ||
+            ((m->dma_addr + m->size + slot) & ~slot) <= from)
+            continue;
+        release(replay, &devices[entry->device], entry, BOUNCE_ATTR_SKIP_CPU_SYNC);
+        found = true;
+    }
+    return found;
+}
+
 /* What a recorded pool answered for reasons that the replay does not share: slots that no order
  * explains, pages that its page allocator had or not. False where it is an ordinary map. */
-static bool follow_recording(struct bounce_replay *replay, const struct bounce_event *event,
+static bool follow_recording(struct bounce_replay *replay, const struct bounce_device *devices,
+                             const struct bounce_event *event,
                              const struct bounce_map_request *request, struct entry *entry,
                              struct bounce_map_result *result)
 {
@@ -326,7 +369,10 @@ static bool follow_recording(struct bounce_replay *replay, const struct bounce_e
 
     if (event->flags & BOUNCE_EVENT_CURSOR)
         bounce_swiotlb_aim(replay->dma.mem, request, event->tlb_addr);
-    if (is_denied(replay, event) && bounce_swiotlb_peek(replay->dma.mem, request, result)) {
+    replay->put_right = !placed && !transient && goes_astray(replay, event, request);
+    placed |= replay->put_right && event->recorded == BOUNCE_RECORDED_ADDRESS;
+    if (!placed && is_denied(replay, event) &&
+        bounce_swiotlb_peek(replay->dma.mem, request, result)) {
         result->outcome = BOUNCE_MAP_FULL;
         result->tlb_addr = 0;
         result->slots = 0;
@@ -334,6 +380,10 @@ static bool follow_recording(struct bounce_replay *replay, const struct bounce_e
     }
     if (placed && bounce_dma_place(&replay->dma, request, dir, event->tlb_addr, true,
                                    &entry->mapping, result))
+        return true;
+    if (replay->put_right && placed && make_way(replay, devices, event) &&
+        bounce_dma_place(&replay->dma, request, dir, event->tlb_addr, true, &entry->mapping,
+                         result))
         return true;
     if (!replay->recorded_growth ||
         (event->recorded != BOUNCE_RECORDED_ADDRESS && event->recorded != BOUNCE_RECORDED_FULL))
@@ -359,8 +409,10 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
     struct bounce_map_result result;
     bool bounce;
 
+    replay->put_right = false;
     if (entry->mapping.state != BOUNCE_UNMAPPED)
         release(replay, device, entry, BOUNCE_ATTR_SKIP_CPU_SYNC);
+    entry->device = event->device;
     if (list && !enter_list(list, event)) {
         replay->stats.events_list_entries_not_tried++;
         return;
@@ -370,7 +422,8 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         bounce_dma_alloc(&replay->dma, &request, &entry->mapping, &result);
     } else {
         bounce = replay_bounces(replay, device, event);
-        if (!replay->as_recorded || !follow_recording(replay, event, &request, entry, &result))
+        if (!replay->as_recorded ||
+            !follow_recording(replay, devices, event, &request, entry, &result))
             bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, bounce,
                            &entry->mapping, &result);
     }

@@ -29,6 +29,9 @@ struct bounce_replay_config {
     bool allocator_calls;
     /* The pool is the recorded one: what no order explains is placed where it was recorded. */
     bool as_recorded;
+    /* And the events come in an order that was found: a map that is answered otherwise all the same
+     * gets its recorded slots, or none, so that what follows is right again. Needs as_recorded. */
+    bool in_step;
     /* And it grew: pools come with BOUNCE_EVENT_GROW, not from a worker. Needs as_recorded. */
     bool recorded_growth;
     uint64_t worker_delay_ns;    /* growing kernels: from the failure that queues the worker to the
