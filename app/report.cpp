@@ -178,6 +178,8 @@ json::object order_json(trace_session &session) {
                         {"transients", s->transients},
                         {"unknown_cursors", s->cursors},
                         {"found_out", s->found_out},
+                        {"hidden_slots", s->hidden},
+                        {"by_hidden_slots", s->by_hidden},
                         {"first_unexplained_id",
                          s->unexplained ? json::value(s->first_unexplained_id) : json::value()},
                         {"unexplained_maps", unexplained_json(session)}};
