@@ -41,7 +41,8 @@ std::string counters_text(const trace_session &session, const bounce_stats &stat
             add(mark + with_commas(*told->end.used_hiwater) + " recorded");
     }
     if (told->begin.used.value_or(0))
-        add("in use at the start " + with_commas(*told->begin.used) + " recorded");
+        add("in use at the start " + with_commas(*told->begin.used) + " recorded, " +
+            with_commas(session.config().held_slots) + " found");
     if (told->end.used)
         add("at the end " + (same_pool ? beside(*told->end.used, stats.swiotlb_used)
                                        : with_commas(*told->end.used) + " recorded"));

@@ -193,30 +193,6 @@ std::uint64_t trace_session::start_for(std::uint64_t nslabs) const {
     return end > bytes + (1u << 20) ? end - bytes : bounce_boot_default_start(nslabs);
 }
 
-// Buffers that were mapped before the recording began, as their unmaps tell, stand in front.
-void trace_session::add_held() {
-    std::vector<bounce_event> held(BOUNCE_HELD_TOLD);
-    held.resize(bounce_infer_held(evidence_.get(), window_.data(), window_.size(), held.data()));
-    window_.insert(window_.begin(), held.begin(), held.end());
-}
-
-// And so do slots that nothing in the recording ever tells of.
-void trace_session::add_hidden() {
-    auto is_held = [](const bounce_event &e) {
-        return (e.flags & BOUNCE_EVENT_HELD) && e.handle < BOUNCE_HELD_TOLD;
-    };
-    auto behind = std::find_if_not(window_.begin(), window_.end(), is_held);
-    std::size_t told = static_cast<std::size_t>(behind - window_.begin()), found = 0;
-    std::vector<bounce_event> hidden(BOUNCE_HELD_TOLD - told);
-    if (bounce_infer_hidden(&config_.recorded, devices_.data(), window_.data(), window_.size(),
-                            hidden.data(), hidden.size(), &found))
-        throw std::bad_alloc();
-    hidden.resize(found);
-    for (std::size_t i = 0; i < found; i++)
-        hidden[i].handle = static_cast<std::uint32_t>(told + i);
-    window_.insert(behind, hidden.begin(), hidden.end());
-}
-
 void trace_session::resolve() {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
     bounce_infer_given given = {};
@@ -228,9 +204,14 @@ void trace_session::resolve() {
     given.start = header.start;
     given.boot = header.boot;
     update_devices();
-    add_held();
+    std::uint64_t low = 0, high = 0;
+    if (bounce_evidence_range(evidence_.get(), &low, &high))
+        add_held(low, high);
 
     infer_pool(given);
+    if (tells_order())
+        add_held(config_.recorded.start,
+                 config_.recorded.start + (config_.recorded.nslabs << BOUNCE_SLOT_SHIFT));
     if (config_.recorded.passed)
         add_hidden();
 
@@ -276,66 +257,8 @@ void trace_session::resolve() {
         config_.as_recorded && recorded.grew && !options_.recorded_order;
     apply_pool_options(options_.pool, replay.pool);
     replay.throttle = throttle_.get();
+    count_held();
     describe_inference(tells_order());
-}
-
-void trace_session::describe_inference(bool explained) {
-    const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
-    const bounce_inference &recorded = config_.recorded;
-    auto say = [&](const std::string &line) { config_.inferred.push_back(line); };
-    describe_recording();
-    if (!config_.size.text.empty())
-        say("pool size: " + config_.size.text);
-    if (header.level == BOUNCE_LEVEL_REQUESTS)
-        return describe_requests();
-    if (header.has_header) {
-        if (!header.timed)
-            say("times: none in the trace, 1 us an operation assumed");
-        return;
-    }
-    std::uint64_t low = 0, high = 0;
-    bool has_addresses = bounce_evidence_range(evidence_.get(), &low, &high);
-    if (!options_.cpus && !(told_ && told_->cpus))
-        say(std::to_string(recorded.cpus) + " CPUs, from " +
-            (header.cpus ? "the header" : "the highest CPU seen"));
-    if (has_addresses) {
-        std::string pool = with_commas(recorded.nslabs) + " slots in " +
-                           std::to_string(recorded.nareas) + " areas from 0x" + hex(recorded.start);
-        if (explained && recorded.in_use)
-            say("recorded pool: " + pool + ", in use when the recording began: explains " +
-                with_commas(recorded.explained) + " of the first " + with_commas(recorded.tried) +
-                " outcomes");
-        else if (recorded.grew)
-            describe_growth(pool);
-        else if (explained)
-            say("recorded pool: " + pool + ": explains " + with_commas(recorded.explained) +
-                " of the first " + with_commas(recorded.tried) + " addresses" +
-                (recorded.size_is_lower_bound && recorded.size_inferred
-                     ? "; a larger one would as well (--swiotlb says which)"
-                     : ""));
-        else
-            say("recorded pool: " + pool + " assumed: no empty pool explains the addresses (0x" +
-                hex(low) + " to 0x" + hex(high) +
-                "); it was in use when the recording began, or --swiotlb, --cpus or --kernel "
-                "differ");
-    } else {
-        say("recorded pool: no bounce address in the trace; " + with_commas(recorded.nslabs) +
-            " slots assumed");
-    }
-    for (std::size_t i = 0; i < devices_.size(); i++)
-        if (devices_[i].min_align_mask)
-            say(std::string(devices_[i].name) + ": min_align_mask 0x" +
-                hex(devices_[i].min_align_mask) + ", from the addresses");
-    describe_force();
-}
-
-void trace_session::describe_growth(const std::string &pool) {
-    const bounce_kernel *kernel = config_.replay.pool.kernel;
-    std::string how = config_.replay.recorded_growth ? "replayed as it grew"
-                      : bounce_kernel_grows(kernel)  ? "replayed with a worker of our own"
-                                                     : "replayed without growth, as told";
-    config_.inferred.push_back("recorded pool: " + pool +
-                               " to begin with, and it grew: addresses lie elsewhere too; " + how);
 }
 
 // The recorded machine's allocator must explain the first addresses before it can tell an order.
@@ -371,47 +294,6 @@ const bounce_order_stats *trace_session::order_stats() {
         return nullptr;
     bounce_order_get_stats(order_.get(), &order_stats_);
     return &order_stats_;
-}
-
-void trace_session::describe_requests() {
-    const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
-    auto say = [&](const std::string &line) { config_.inferred.push_back(line); };
-    std::uint32_t cpus = config_.replay.pool.cpus;
-    if (header.no_mappings)
-        say("no dma events, which Linux has since 6.12: its block requests are taken");
-    else if (options_.trace.only == BOUNCE_ONLY_BLOCK)
-        say("only block requests, as told");
-    say("requests, not mappings: buffers, their addresses and how they are cut are modelled");
-    if (!header.timed)
-        say("times: none in the trace but those of its waits, 1 us an operation assumed");
-    if (!options_.cpus)
-        say(std::to_string(cpus) + " CPU" + (cpus == 1 ? "" : "s") +
-            (header.cpus ? ", the highest seen" : ", none told"));
-    if (config_.assumed_service && options_.raw_requests && !options_.service_ns)
-        say("service time: by the models of the devices, no completions in the trace");
-    else if (config_.assumed_service)
-        say("service time: " + time_text(config_.service_ns) + " a request " +
-            (options_.service_ns ? "as told"
-                                 : "assumed, no completions in the trace; "
-                                   "--service-time says another"));
-    if (header.guessed_dirs)
-        say("direction: not told, packets are taken as received");
-    if (!options_.boot && !options_.machine.memory)
-        say("pool: not told, " + with_commas(config_.replay.pool.nslabs) + " slots assumed");
-    describe_force();
-}
-
-void trace_session::describe_force() {
-    const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
-    std::string how = "was forced";
-    if (header.guessed_force && config_.replay.force)
-        how = "is assumed for everything, as with swiotlb=force or in a confidential guest; "
-              "--device *:dma_mask=ffffffff bounces by address";
-    else if (header.guessed_force)
-        how = "by DMA mask, as told; buffers lie above 4 GiB where the trace does not say";
-    else if (!header.forced)
-        how = "by DMA mask, as recorded; --swiotlb ...,force for all";
-    config_.inferred.push_back("bouncing " + how);
 }
 
 void trace_session::start_requests() {

@@ -32,6 +32,8 @@ struct resolved_config {
     std::uint64_t service_ns = 0;      // from issue to completion then
     bounce_inference recorded = {};    // what the trace tells of its own machine
     bool told_contradicted = false;    // the recorded counters' pool does not fit the addresses
+    std::uint64_t held_slots = 0;      // in use when the recording began, as far as it tells
+    std::uint64_t hidden_slots = 0;    // of these, passed over by searches alone
     std::vector<std::string> inferred; // one line each, for people
 };
 
@@ -129,8 +131,10 @@ class trace_session {
     bool tells_order() const;
     void start_order();
     void describe_growth(const std::string &pool);
-    void add_held();
+    std::size_t held_in_front() const;
+    void add_held(std::uint64_t low, std::uint64_t high);
     void add_hidden();
+    void count_held();
     void start_requests();
     batch next_mappings();
     void describe_requests();

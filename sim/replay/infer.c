@@ -146,18 +146,18 @@ void bounce_infer_begun(const struct bounce_evidence *evidence, struct bounce_ev
     }
 }
 
-size_t bounce_infer_held(const struct bounce_evidence *evidence, struct bounce_event *events,
-                         size_t count, struct bounce_event *held)
+size_t bounce_infer_held(uint64_t low, uint64_t high, struct bounce_event *events, size_t count,
+                         struct bounce_event *held, uint32_t first_handle)
 {
     size_t found = 0;
 
-    for (size_t i = 0; i < count && found < BOUNCE_HELD_TOLD; i++) {
+    for (size_t i = 0; i < count && first_handle + found < BOUNCE_HELD_TOLD; i++) {
         struct bounce_event *unmap = &events[i];
 
-        if (!(unmap->flags & BOUNCE_EVENT_UNMATCHED) || unmap->tlb_addr < evidence->low ||
-            unmap->tlb_addr >= evidence->high)
+        if (!(unmap->flags & BOUNCE_EVENT_UNMATCHED) || unmap->handle < BOUNCE_HELD_MAX ||
+            unmap->tlb_addr < low || unmap->tlb_addr >= high)
             continue;
-        unmap->handle = (uint32_t)found;
+        unmap->handle = first_handle + (uint32_t)found;
         held[found++] = (struct bounce_event){
             .id = UINT64_MAX,
             .orig_addr = unmap->tlb_addr,

@@ -28,8 +28,10 @@ machine find_machine(const reading::outcome &out) {
     for (std::size_t i = 0; i < m.devices.size() && !out.recorded.has_header; i++)
         m.devices[i].min_align_mask =
             bounce_evidence_min_align_mask(evidence.get(), static_cast<std::uint16_t>(i));
-    event_list held(BOUNCE_HELD_MAX);
-    held.resize(bounce_infer_held(evidence.get(), m.events.data(), m.events.size(), held.data()));
+    event_list held(BOUNCE_HELD_TOLD);
+    std::uint64_t low = 0, high = 0;
+    bounce_evidence_range(evidence.get(), &low, &high);
+    held.resize(bounce_infer_held(low, high, m.events.data(), m.events.size(), held.data(), 0));
     m.events.insert(m.events.begin(), held.begin(), held.end());
     bounce_infer_given given = {};
     given.kernel = bounce_kernel_find("linux-6.12");

@@ -43,12 +43,13 @@ BOUNCE_API uint32_t bounce_evidence_min_align_mask(const struct bounce_evidence 
 BOUNCE_API void bounce_infer_begun(const struct bounce_evidence *evidence,
                                    struct bounce_event *events, size_t count);
 
-/* What was mapped before the trace began: for every unmap without a map whose address lies among
- * the trace's bounce addresses, a MAP event with BOUNCE_EVENT_HELD goes to `held` (BOUNCE_HELD_MAX
- * of them at most), and the unmap gets its handle. Returns how many there are. */
-BOUNCE_API size_t bounce_infer_held(const struct bounce_evidence *evidence,
-                                    struct bounce_event *events, size_t count,
-                                    struct bounce_event *held);
+/* What was mapped before the trace began: for every unmap without a map whose address lies in
+ * [low, high), a MAP event with BOUNCE_EVENT_HELD goes to `held`, and the unmap gets its handle,
+ * counted from first_handle and below BOUNCE_HELD_TOLD. Those that have one already are left
+ * alone. Returns how many there are. */
+BOUNCE_API size_t bounce_infer_held(uint64_t low, uint64_t high, struct bounce_event *events,
+                                    size_t count, struct bounce_event *held,
+                                    uint32_t first_handle);
 
 /* What the user or the trace's header fixed; 0 where they did not. */
 struct bounce_infer_given {
