@@ -48,8 +48,7 @@ BOUNCE_API void bounce_infer_begun(const struct bounce_evidence *evidence,
  * counted from first_handle and below BOUNCE_HELD_TOLD. Those that have one already are left
  * alone. Returns how many there are. */
 BOUNCE_API size_t bounce_infer_held(uint64_t low, uint64_t high, struct bounce_event *events,
-                                    size_t count, struct bounce_event *held,
-                                    uint32_t first_handle);
+                                    size_t count, struct bounce_event *held, uint32_t first_handle);
 
 /* What the user or the trace's header fixed; 0 where they did not. */
 struct bounce_infer_given {
