@@ -6,6 +6,7 @@
 #include "bounce/order.h"
 #include "bounce/replay.h"
 
+#include <algorithm>
 #include <memory>
 
 namespace {
@@ -31,6 +32,7 @@ machine find_machine(const reading::outcome &out) {
     event_list held(BOUNCE_HELD_TOLD);
     std::uint64_t low = 0, high = 0;
     bounce_evidence_range(evidence.get(), &low, &high);
+    bounce_infer_begun(evidence.get(), m.events.data(), m.events.size());
     held.resize(bounce_infer_held(low, high, m.events.data(), m.events.size(), held.data(), 0));
     m.events.insert(m.events.begin(), held.begin(), held.end());
     bounce_infer_given given = {};
@@ -40,12 +42,21 @@ machine find_machine(const reading::outcome &out) {
     given.boot = out.recorded.boot;
     bounce_infer_pool(evidence.get(), &given, &out.recorded, m.devices.data(), m.events.data(),
                       m.events.size(), &m.inferred);
+    std::size_t told = held.size(), found = 0;
+    event_list hidden(BOUNCE_HELD_TOLD - told);
+    if (m.inferred.passed)
+        bounce_infer_hidden(&m.inferred, m.devices.data(), m.events.data(), m.events.size(),
+                            hidden.data(), hidden.size(), &found);
+    hidden.resize(found);
+    for (std::size_t i = 0; i < found; i++)
+        hidden[i].handle = static_cast<std::uint32_t>(told + i);
+    m.events.insert(m.events.begin(), hidden.begin(), hidden.end());
     return m;
 }
 
 bounce_swiotlb_config pool_of(const bounce_inference &inferred) {
     bounce_swiotlb_config pool = {};
-    pool.kernel = bounce_kernel_find("linux-6.12");
+    pool.kernel = bounce_kernel_find(inferred.grew ? "linux-6.12-dynamic" : "linux-6.12");
     pool.nslabs = inferred.nslabs;
     pool.nareas = inferred.nareas;
     pool.cpus = inferred.cpus;
@@ -53,11 +64,23 @@ bounce_swiotlb_config pool_of(const bounce_inference &inferred) {
     return pool;
 }
 
-// As many events have to come out as went in.
+// Events of the records: what is found out besides comes and goes.
+std::size_t recorded(const event_list &events) {
+    return static_cast<std::size_t>(
+        std::count_if(events.begin(), events.end(), [](const bounce_event &e) {
+            bool made = e.flags & (BOUNCE_EVENT_HELD | BOUNCE_EVENT_IMPLIED);
+            return e.kind != BOUNCE_EVENT_LOST && e.kind != BOUNCE_EVENT_GROW && !made;
+        }));
+}
+
+// As many of them have to come out as went in.
 std::string reorder(const machine &m, const bounce_swiotlb_config &pool, event_list &ordered) {
     bounce_order *order = nullptr;
     bounce_error error = {};
-    if (bounce_order_create(&pool, &order, &error))
+    bounce_order_config config = {};
+    config.pool = pool;
+    config.in_use = m.inferred.in_use;
+    if (bounce_order_create(&config, &order, &error))
         return {};
     bounce_event batch[256];
     std::size_t at = 0;
@@ -75,7 +98,8 @@ std::string reorder(const machine &m, const bounce_swiotlb_config &pool, event_l
         at += taken;
     }
     bounce_order_destroy(order);
-    return ordered.size() == m.events.size() ? "" : "events lost or made while they were ordered";
+    return recorded(ordered) == recorded(m.events) ? ""
+                                                   : "events lost or made while they were ordered";
 }
 
 std::string replay(const reading::outcome &out, const machine &m, const event_list &events,
@@ -86,7 +110,8 @@ std::string replay(const reading::outcome &out, const machine &m, const event_li
     config.pool = pool;
     config.force = out.recorded.forced;
     config.allocator_calls = out.recorded.allocator_calls;
-    config.as_recorded = as_recorded;
+    config.as_recorded = config.in_step = as_recorded;
+    config.recorded_growth = as_recorded && m.inferred.grew;
     if (bounce_replay_create(&config, nullptr, &replay, &error))
         return {};
     std::string broken;
