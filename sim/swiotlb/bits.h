@@ -66,6 +66,14 @@ static inline unsigned bits_run_from(bits128 a, unsigned bit)
     return clear ? bits_lowest(clear) : 128u;
 }
 
+/* a & a >> step; step 1..63. A shift of known reach is a third of the general one. */
+static inline bits128 bits_and_shifted(bits128 a, unsigned step)
+{
+    uint64_t low = (uint64_t)a, high = (uint64_t)(a >> 64);
+
+    return bits_pair(low & (low >> step | high << (64 - step)), high & high >> step);
+}
+
 /* Positions from which n (1..128) bits in a row are set: n is doubled up to, not counted up to.
  * *have becomes n, or, when there are none, some length from 1 to n of which there are none. */
 static inline bits128 bits_run_starts_known(bits128 a, unsigned n, unsigned *have)
@@ -74,7 +82,7 @@ static inline bits128 bits_run_starts_known(bits128 a, unsigned n, unsigned *hav
     while (*have < n && a) {
         unsigned step = *have < n - *have ? *have : n - *have;
 
-        a &= a >> step;
+        a = step < 64 ? bits_and_shifted(a, step) : a & a >> 64;
         *have += step;
     }
     return a;

@@ -59,7 +59,7 @@ static uint32_t transient_at(const struct growth *growth, uint64_t addr)
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (growth->transient[middle]->end <= addr)
+        if (growth->transient[middle]->start + growth->transient[middle]->size <= addr)
             low = middle + 1;
         else
             high = middle;
@@ -157,9 +157,9 @@ struct pool *growth_place_transient(struct growth *growth, uint64_t address, uin
 static void free_transient_pages(struct growth *growth, const struct pool *pool)
 {
     if (growth->encrypted)
-        atomic_pool_free(&growth->atomic, pool->start, pool->end - pool->start);
+        atomic_pool_free(&growth->atomic, pool->start, pool->size);
     else
-        pages_free(&growth->pages, pool->start, pool->end - pool->start);
+        pages_free(&growth->pages, pool->start, pool->size);
 }
 
 void growth_remove_transient(struct growth *growth, struct pool *pool)
@@ -230,7 +230,8 @@ enum bounce_status growth_add_pool(struct growth *growth, uint64_t start, uint32
     enum bounce_status status;
 
     for (uint32_t i = 0; i < growth->ngrown; i++)
-        if (growth->grown[i]->start < end && start < growth->grown[i]->end)
+        if (growth->grown[i]->start < end &&
+            start < growth->grown[i]->start + growth->grown[i]->size)
             return BOUNCE_INVALID;
     status = insert_pool(growth, start, nslabs, nareas, newer, out);
     if (!status)

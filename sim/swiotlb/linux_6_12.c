@@ -9,16 +9,14 @@
 
 #define max_u32(a, b) ((a) > (b) ? (a) : (b))
 
-/* `plain`: known to ask for no alignment and no address bits, as most requests do. */
 static inline __attribute__((always_inline)) void describe(const struct bounce_map_request *request,
-                                                           bool alloc, bool plain,
-                                                           struct slot_request *slots)
+                                                           bool alloc, struct slot_request *slots)
 {
-    uint32_t align = plain ? 0 : request->alloc_align_mask;
+    uint32_t align = request->alloc_align_mask;
     uint32_t offset;
 
     slots->boundary_mask = request->device->seg_boundary;
-    slots->min_align_mask = plain ? 0 : request->device->min_align_mask;
+    slots->min_align_mask = request->device->min_align_mask;
     if (alloc) {
         request_describe_alloc(request, slots);
         return;
@@ -35,7 +33,7 @@ static inline __attribute__((always_inline)) void describe(const struct bounce_m
 void linux_6_12_describe(const struct bounce_map_request *request, bool alloc,
                          struct slot_request *slots)
 {
-    describe(request, alloc, false, slots);
+    describe(request, alloc, slots);
 }
 
 /* What is fixed for one request in one area. */
@@ -183,64 +181,126 @@ static inline void find(struct bounce_swiotlb *mem, const struct bounce_map_requ
     } while (area != start);
 }
 
-/* Starts among the slots from the cursor on that share its word. Runs that reach into the next word
- * are not seen here, and lie behind those that are. */
-static inline uint64_t starts_in_word(const struct pool *pool, uint32_t slot, uint32_t cursor,
-                                      const struct search *s)
+static inline bool run_spans_boundary(const struct pool *pool, uint64_t boundary_mask,
+                                      uint32_t slot, uint64_t nslots)
 {
-    uint64_t starts = pool->free_words[slot / WORD_SLOTS] >> slot % WORD_SLOTS;
-    uint32_t first = (s->walk.residue - cursor) & (s->walk.period - 1);
+    uint64_t last = boundary_mask >> BOUNCE_SLOT_SHIFT;
 
-    if (s->walk.period > WORD_SLOTS)
-        return 0;
-    starts = word_run_starts(starts, s->run.nslots) & word_every(s->walk.period) << first;
-    while (starts && spans_boundary(s, cursor + (uint32_t)__builtin_ctzll(starts)))
-        starts &= starts - 1;
-    return starts;
+    return pool_is_spanned(pool, boundary_mask) &&
+           ((pool_dma_base(pool, boundary_mask) + slot) & last) + nslots > last + 1;
 }
 
-/* Most searches end at the first aligned slot from the own area's cursor on, and most others, with
- * `further`, soon after it and in its word: these are tried before anything is set up for a longer
- * search. Changes nothing when none serves. `plain` as in describe(). */
-static inline __attribute__((always_inline)) bool
-map_in_word(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
-            bool plain, bool further, struct bounce_map_result *result)
+/* Where, in the word that holds the cursor, a request would start. */
+struct in_word {
+    struct pool *pool;
+    struct area *area;
+    uint32_t slot;   /* the cursor's */
+    uint32_t cursor; /* the same, within the area */
+    uint32_t period; /* of aligned slots, a power of two up to 64 */
+    uint32_t first;  /* how far behind the cursor the first aligned one lies */
+    uint64_t nslots;
+};
+
+/* Slots behind the cursor of the first run that serves, or NO_SLOT. The first aligned slot is the
+ * one, as a rule. Runs that reach into the next word lie behind those that do not. */
+static inline __attribute__((always_inline)) uint32_t
+ahead_in_word(const struct in_word *at, uint64_t boundary_mask)
 {
-    struct pool *pool = mem->pool;
-    uint32_t number = request->cpu & (pool->nareas - 1);
-    struct area *area = &pool->areas[number];
-    uint32_t cursor = area->index, slot = (number << pool->area_shift) + cursor;
-    uint32_t first, ahead, next;
-    struct slot_request slots;
-    struct search s;
-    uint64_t run;
+    uint64_t free = at->pool->words[at->slot / WORD_SLOTS].free >> at->slot % WORD_SLOTS, starts;
 
-    describe(request, alloc, plain, &slots);
-    prepare(pool, number, &slots, &s);
-    first = ahead = (s.walk.residue - cursor) & (s.walk.period - 1);
-    if (cursor + first >= pool->area_nslabs || s.walk.stride > s.walk.period ||
-        !run_in_word(slot + first, slots.nslots) ||
-        (!further && spans_boundary(&s, cursor + first)))
-        return false;
-    if (further) {
-        uint64_t starts = starts_in_word(pool, slot, cursor, &s);
+    if (at->first + at->nslots > WORD_SLOTS - at->slot % WORD_SLOTS)
+        return NO_SLOT;
+    if (!(ones((unsigned)at->nslots) << at->first & ~free) &&
+        !run_spans_boundary(at->pool, boundary_mask, at->slot + at->first, at->nslots))
+        return at->first;
+    starts = word_run_starts(free, (unsigned)at->nslots) & word_every(at->period) << at->first;
+    while (starts &&
+           run_spans_boundary(at->pool, boundary_mask,
+                              at->slot + (uint32_t)__builtin_ctzll(starts), at->nslots))
+        starts &= starts - 1;
+    return starts ? (uint32_t)__builtin_ctzll(starts) : NO_SLOT;
+}
 
-        if (!starts)
-            return false;
-        ahead = (uint32_t)__builtin_ctzll(starts);
-    }
-    run = word_run(slot + ahead, slots.nslots);
-    if (!further && (pool->free_words[(slot + first) / WORD_SLOTS] & run) != run)
-        return false;
-    next = cursor + ahead + slots.nslots;
-    area->index = next < pool->area_nslabs ? next : 0;
-    if (pool_take_word(pool, slot + ahead, run)) {
-        pool->free_sets--;
+static inline __attribute__((always_inline)) void
+take_in_word(struct bounce_swiotlb *mem, const struct in_word *at, uint32_t ahead)
+{
+    uint32_t next = at->cursor + ahead + (uint32_t)at->nslots;
+
+    at->area->index = next < at->pool->area_nslabs ? next : 0;
+    if (pool_take_word(at->pool, at->slot + ahead,
+                       word_run(at->slot + ahead, (uint32_t)at->nslots))) {
+        at->pool->free_sets--;
         map_count_segment(&mem->counts);
     }
-    pool_note(pool, area, slot + ahead, map_meta(request, alloc, &slots));
-    map_answer(mem, request, &slots, pool, slot + ahead, walk_probes_ahead(&s.walk, first, ahead),
-               1, result);
+}
+
+static inline __attribute__((always_inline)) void
+cursor_of(const struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+          struct in_word *at)
+{
+    uint32_t number = request->cpu & (mem->pool->nareas - 1);
+
+    at->pool = mem->pool;
+    at->area = &at->pool->areas[number];
+    at->cursor = at->area->index;
+    at->slot = (number << at->pool->area_shift) + at->cursor;
+}
+
+/* Most searches end in the word that holds the own area's cursor, and this is tried before anything
+ * is set up for a longer search. Changes nothing when none serves there. This one is for what most
+ * requests are: no mask asks for anything. Pool and areas begin at a page, so slot numbers tell of
+ * alignment to pages. */
+static inline __attribute__((always_inline)) bool
+map_plain_in_word(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                  struct bounce_map_result *result)
+{
+    uint32_t page = request->size >= PAGE_SIZE_4K, ahead;
+    struct slot_request slots;
+    struct in_word at;
+
+    cursor_of(mem, request, &at);
+    at.nslots = (request->size + SLOT_SIZE - 1) >> BOUNCE_SLOT_SHIFT;
+    at.period = 1 + page;
+    at.first = at.cursor & page;
+    ahead = ahead_in_word(&at, request->device->seg_boundary);
+    if (ahead == NO_SLOT)
+        return false;
+    take_in_word(mem, &at, ahead);
+    slots.orig_addr = request->orig_addr;
+    slots.alloc_size = request->size;
+    slots.nslots = (uint32_t)at.nslots;
+    slots.pad_slots = slots.offset = 0;
+    pool_note(at.pool, at.area, at.slot + ahead, map_meta(request, false, &slots));
+    map_answer(mem, request, &slots, at.pool, at.slot + ahead,
+               at.first + ((ahead - at.first) >> page) + 1, 1, result);
+    return true;
+}
+
+/* The same for any request. */
+static inline __attribute__((always_inline)) bool
+map_in_word(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
+            struct bounce_map_result *result)
+{
+    struct slot_request slots;
+    struct in_word at;
+    struct search s;
+    uint32_t ahead;
+
+    cursor_of(mem, request, &at);
+    describe(request, alloc, &slots);
+    prepare(at.pool, request->cpu & (at.pool->nareas - 1), &slots, &s);
+    if (s.walk.period > WORD_SLOTS || s.walk.stride > s.walk.period)
+        return false;
+    at.nslots = slots.nslots;
+    at.period = s.walk.period;
+    at.first = (s.walk.residue - at.cursor) & (s.walk.period - 1);
+    ahead = ahead_in_word(&at, slots.boundary_mask);
+    if (ahead == NO_SLOT)
+        return false;
+    take_in_word(mem, &at, ahead);
+    pool_note(at.pool, at.area, at.slot + ahead, map_meta(request, alloc, &slots));
+    map_answer(mem, request, &slots, at.pool, at.slot + ahead,
+               walk_probes_ahead(&s.walk, at.first, ahead), 1, result);
     return true;
 }
 
@@ -252,33 +312,16 @@ static __attribute__((noinline)) void map_searching(struct bounce_swiotlb *mem,
 {
     struct slot_request slots;
 
-    describe(request, alloc, false, &slots);
+    describe(request, alloc, &slots);
     map_slots(mem, request, alloc, false, &slots, find, result);
-}
-
-static __attribute__((noinline)) void map_plain_further(struct bounce_swiotlb *mem,
-                                                        const struct bounce_map_request *request,
-                                                        struct bounce_map_result *result)
-{
-    if (!map_in_word(mem, request, false, true, true, result))
-        map_searching(mem, request, false, result);
-}
-
-static __attribute__((noinline)) void map_aligned_further(struct bounce_swiotlb *mem,
-                                                          const struct bounce_map_request *request,
-                                                          bool alloc,
-                                                          struct bounce_map_result *result)
-{
-    if (!map_in_word(mem, request, alloc, false, true, result))
-        map_searching(mem, request, alloc, result);
 }
 
 static __attribute__((noinline)) void map_aligned(struct bounce_swiotlb *mem,
                                                   const struct bounce_map_request *request,
                                                   bool alloc, struct bounce_map_result *result)
 {
-    if (!map_in_word(mem, request, alloc, false, false, result))
-        map_aligned_further(mem, request, alloc, result);
+    if (!map_in_word(mem, request, alloc, result))
+        map_searching(mem, request, alloc, result);
 }
 
 static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
@@ -288,8 +331,8 @@ static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *req
         map_searching(mem, request, alloc, result);
     else if (request->alloc_align_mask | request->device->min_align_mask | alloc)
         map_aligned(mem, request, alloc, result);
-    else if (!map_in_word(mem, request, false, true, false, result))
-        map_plain_further(mem, request, result);
+    else if (!map_plain_in_word(mem, request, result))
+        map_searching(mem, request, false, result);
 }
 
 const struct bounce_policy policy_linux_6_12 = {

@@ -7,6 +7,14 @@
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 #define HIGH_BITS UINT64_C(0x8080808080808080)
 
+static void place(struct pool *pool, uint64_t start, uint32_t nslabs)
+{
+    pool->start = start;
+    pool->size = (uint64_t)nslabs << BOUNCE_SLOT_SHIFT;
+    pool->nslabs = nslabs;
+    pool->boundary_from = start ^ (start + pool->size - 1);
+}
+
 enum bounce_status pool_create(uint64_t start, uint32_t nslabs, uint32_t nareas, struct pool **out)
 {
     struct pool *pool = calloc(1, sizeof(*pool));
@@ -14,19 +22,16 @@ enum bounce_status pool_create(uint64_t start, uint32_t nslabs, uint32_t nareas,
 
     if (!pool)
         return BOUNCE_NO_MEMORY;
-    pool->start = start;
-    pool->end = start + ((uint64_t)nslabs << BOUNCE_SLOT_SHIFT);
-    pool->nslabs = nslabs;
+    place(pool, start, nslabs);
     pool->nareas = nareas;
     pool->area_nslabs = nslabs / nareas;
     pool->area_shift = nareas == 1 ? 31 : log2_floor(pool->area_nslabs);
     pool->nsets = nsets;
     pool->areas = calloc(nareas, sizeof(*pool->areas));
-    pool->free_words = calloc(nsets, 2 * sizeof(*pool->free_words));
-    pool->mapped_words = calloc(nsets, 2 * sizeof(*pool->mapped_words));
+    pool->words = calloc(nsets, 2 * sizeof(*pool->words));
     pool->max_run = malloc(nsets);
     pool->meta = calloc(nslabs, sizeof(*pool->meta));
-    if (!pool->areas || !pool->free_words || !pool->mapped_words || !pool->max_run || !pool->meta) {
+    if (!pool->areas || !pool->words || !pool->max_run || !pool->meta) {
         pool_destroy(pool);
         return BOUNCE_NO_MEMORY;
     }
@@ -37,9 +42,7 @@ enum bounce_status pool_create(uint64_t start, uint32_t nslabs, uint32_t nareas,
 
 void pool_reuse(struct pool *pool, uint64_t start, uint32_t nslabs)
 {
-    pool->start = start;
-    pool->end = start + ((uint64_t)nslabs << BOUNCE_SLOT_SHIFT);
-    pool->nslabs = nslabs;
+    place(pool, start, nslabs);
     pool->area_nslabs = nslabs;
     pool->nsets = (nslabs + SET_SLOTS - 1) / SET_SLOTS;
     pool_reset(pool);
@@ -54,9 +57,8 @@ void pool_reset(struct pool *pool)
 
         bits128 free = bits_range(0, slots);
 
-        pool->free_words[2 * s] = (uint64_t)free;
-        pool->free_words[2 * s + 1] = (uint64_t)(free >> 64);
-        pool->mapped_words[2 * s] = pool->mapped_words[2 * s + 1] = 0;
+        pool->words[2 * s] = (struct slot_word){(uint64_t)free, 0};
+        pool->words[2 * s + 1] = (struct slot_word){(uint64_t)(free >> 64), 0};
         pool->max_run[s] = pool_known_run(slots);
     }
     pool->free_sets = pool->nslabs / SET_SLOTS;
@@ -69,8 +71,7 @@ void pool_destroy(struct pool *pool)
     if (!pool)
         return;
     free(pool->areas);
-    free(pool->free_words);
-    free(pool->mapped_words);
+    free(pool->words);
     free(pool->max_run);
     free(pool->meta);
     free(pool);
@@ -84,8 +85,8 @@ bool pool_mark(struct pool *pool, uint32_t slot, uint32_t nslots, bool free)
 
     slots = pool_set_free(pool, set);
     slots = free ? slots | run : slots & ~run;
-    pool->free_words[2 * set] = (uint64_t)slots;
-    pool->free_words[2 * set + 1] = (uint64_t)(slots >> 64);
+    pool->words[2 * set].free = (uint64_t)slots;
+    pool->words[2 * set + 1].free = (uint64_t)(slots >> 64);
     return was_free || pool_set_is_free(pool, set);
 }
 
@@ -173,8 +174,8 @@ uint32_t pool_find_run(struct pool *pool, uint32_t area, uint32_t from, uint32_t
 uint32_t pool_holder_of(const struct pool *pool, uint32_t slot)
 {
     unsigned bit = slot & (SET_SLOTS - 1);
-    const uint64_t *mapped = &pool->mapped_words[2 * (slot >> SET_SHIFT)];
-    bits128 below = bits_pair(mapped[0], mapped[1]) & bits_range(0, bit + 1);
+    const struct slot_word *words = &pool->words[2 * (slot >> SET_SHIFT)];
+    bits128 below = bits_pair(words[0].mapped, words[1].mapped) & bits_range(0, bit + 1);
     const struct slot_meta *meta;
     uint32_t holder;
 

@@ -37,6 +37,12 @@ struct slot_meta {
 
 _Static_assert(sizeof(struct slot_meta) == 16, "four to a cache line");
 
+/* Half a slot set. What a map or an unmap changes of it lies side by side. */
+struct slot_word {
+    uint64_t free;   /* a bit a slot, bit 0 the lowest */
+    uint64_t mapped; /* likewise: the slot that holds the address returned, a bit a buffer */
+};
+
 struct area {
     uint32_t used;
     uint32_t index; /* the cursor: where the next search starts, relative to the area */
@@ -44,7 +50,8 @@ struct area {
 
 struct pool {
     uint64_t start;
-    uint64_t end; /* first address past it */
+    uint64_t size; /* bytes */
+    uint64_t boundary_from; /* no run spans a seg_boundary from this mask on */
     uint32_t nslabs;
     uint32_t nareas;
     uint32_t area_nslabs;
@@ -54,9 +61,8 @@ struct pool {
     bool transient;     /* holds one buffer and goes with it */
     bool placed;        /* a transient one whose pages were not asked for: it was recorded there */
     struct area *areas;
-    uint64_t *free_words;   /* a bit a slot, two words a set, the lower slots first */
-    uint64_t *mapped_words; /* likewise: the slot that holds the address returned, a bit a buffer */
-    uint8_t *max_run;       /* a set: upper bound of its longest free run */
+    struct slot_word *words; /* two a set, the lower slots first */
+    uint8_t *max_run;        /* a set: upper bound of its longest free run */
     struct slot_meta *meta;
     struct pool *next_spare;
 };
@@ -94,7 +100,7 @@ static inline uint64_t pool_dma_base(const struct pool *pool, uint64_t boundary_
 
 static inline bool pool_is_spanned(const struct pool *pool, uint64_t boundary_mask)
 {
-    return pool_dma_base(pool, boundary_mask) + pool->nslabs > pool_boundary_slots(boundary_mask);
+    return boundary_mask < pool->boundary_from;
 }
 
 static inline uint32_t pool_area_of(const struct pool *pool, uint32_t slot)
@@ -109,7 +115,7 @@ static inline uint32_t pool_slot_of(const struct pool *pool, uint64_t addr)
 
 static inline bool pool_holds(const struct pool *pool, uint64_t addr)
 {
-    return addr - pool->start < pool->end - pool->start;
+    return addr - pool->start < pool->size;
 }
 
 /* Lowest index in [from, to) of `area` where a run of the shape fits, or NO_SLOT. The period is at
@@ -125,12 +131,12 @@ static inline uint32_t pool_meta_alloc_size(const struct slot_meta *meta)
 
 static inline bits128 pool_set_free(const struct pool *pool, uint32_t set)
 {
-    return bits_pair(pool->free_words[2 * set], pool->free_words[2 * set + 1]);
+    return bits_pair(pool->words[2 * set].free, pool->words[2 * set + 1].free);
 }
 
 static inline bool pool_set_is_free(const struct pool *pool, uint32_t set)
 {
-    return (pool->free_words[2 * set] & pool->free_words[2 * set + 1]) == ~UINT64_C(0);
+    return (pool->words[2 * set].free & pool->words[2 * set + 1].free) == ~UINT64_C(0);
 }
 
 /* A run of slots is within one word as a rule; which word, and where in it, is as good as random,
@@ -153,7 +159,7 @@ static inline bool pool_run_is_free(const struct pool *pool, uint32_t slot, uint
     if (!run_in_word(slot, nslots))
         return bits_run_from(pool_set_free(pool, slot >> SET_SHIFT), slot % SET_SLOTS) >= nslots;
     run = word_run(slot, nslots);
-    return (pool->free_words[slot / WORD_SLOTS] & run) == run;
+    return (pool->words[slot / WORD_SLOTS].free & run) == run;
 }
 
 static inline uint8_t pool_known_run(unsigned run)
@@ -168,18 +174,19 @@ bool pool_mark(struct pool *pool, uint32_t slot, uint32_t nslots, bool free);
 /* The same for slots of one word. */
 static inline bool pool_take_word(struct pool *pool, uint32_t slot, uint64_t run)
 {
-    uint64_t *word = &pool->free_words[slot / WORD_SLOTS], had = *word;
+    struct slot_word *word = &pool->words[slot / WORD_SLOTS];
+    uint64_t had = word->free;
 
-    *word = had & ~run;
-    return had == ~UINT64_C(0) && pool->free_words[slot / WORD_SLOTS ^ 1] == ~UINT64_C(0);
+    word->free = had & ~run;
+    return had == ~UINT64_C(0) && pool->words[slot / WORD_SLOTS ^ 1].free == ~UINT64_C(0);
 }
 
 static inline bool pool_give_word(struct pool *pool, uint32_t slot, uint64_t run)
 {
-    uint64_t *word = &pool->free_words[slot / WORD_SLOTS], has = *word | run;
+    struct slot_word *word = &pool->words[slot / WORD_SLOTS];
 
-    *word = has;
-    return has == ~UINT64_C(0) && pool->free_words[slot / WORD_SLOTS ^ 1] == ~UINT64_C(0);
+    word->free |= run;
+    return word->free == ~UINT64_C(0) && pool->words[slot / WORD_SLOTS ^ 1].free == ~UINT64_C(0);
 }
 
 /* Notes a buffer that begins at `slot`, whose slots are taken. */
@@ -188,14 +195,14 @@ static inline void pool_note(struct pool *pool, struct area *area, uint32_t slot
 {
     uint32_t mapped = slot + meta.pad_slots;
 
-    pool->mapped_words[mapped / WORD_SLOTS] |= UINT64_C(1) << mapped % WORD_SLOTS;
+    pool->words[mapped / WORD_SLOTS].mapped |= UINT64_C(1) << mapped % WORD_SLOTS;
     pool->meta[mapped] = meta;
     area->used += meta.nslots;
 }
 
 static inline bool pool_is_mapped(const struct pool *pool, uint32_t slot)
 {
-    return pool->mapped_words[slot / WORD_SLOTS] >> slot % WORD_SLOTS & 1;
+    return pool->words[slot / WORD_SLOTS].mapped >> slot % WORD_SLOTS & 1;
 }
 
 /* Forgets the buffer whose address lies in `slot`, which pool_is_mapped(); its slots are given
@@ -205,7 +212,7 @@ static inline void pool_forget(struct pool *pool, uint32_t slot, uint32_t nslots
 {
     uint8_t *max_run = &pool->max_run[slot >> SET_SHIFT];
 
-    pool->mapped_words[slot / WORD_SLOTS] &= ~(UINT64_C(1) << slot % WORD_SLOTS);
+    pool->words[slot / WORD_SLOTS].mapped &= ~(UINT64_C(1) << slot % WORD_SLOTS);
     /* The run given back joins at most two others; how long it has really become is found out when
      * a search comes by. */
     *max_run = pool_known_run(2u * *max_run + nslots);

@@ -270,7 +270,7 @@ bool bounce_swiotlb_run_worker(struct bounce_swiotlb *mem)
         mem->counts.nslabs += pool->nslabs;
         mem->counts.pools++;
         mem->counts.free_segments += pool->free_sets;
-        added += pool->end - pool->start;
+        added += pool->size;
     }
     if (growth->encrypted)
         mem->counts.converted_bytes += added;

@@ -2,7 +2,7 @@
 // How much faster the core is than the kernel's own code, and whether its cost depends on the size
 // of the pool. One run prints all of it.
 //
-//   kernel_ratio [--ops N] [--runs N] [--only ratio|size] [PLUGIN]
+//   kernel_ratio [--ops N] [--runs N] [--only ratio|size] [--profile NAME]... [PLUGIN]
 //
 // PLUGIN is a 6.12 plug-in made with build-plugin --plain (the kernel's file at -O2 as it is, locks
 // and atomics plain operations); without it one is built from the linux-source package. Both sides
@@ -244,13 +244,14 @@ class bare_loop {
     const std::vector<std::uint64_t> &answers_;
 };
 
-void print_ratios(const char *plugin, std::size_t ops, unsigned runs) {
+void print_ratios(const char *plugin, const std::vector<std::string> &profiles, std::size_t ops,
+                  unsigned runs) {
     double all = 0, least = 1e9, with_loop = 0, least_with_loop = 1e9;
     std::printf("kernel's own code and core, ns an operation, %zu operations, median of %u runs\n"
                 "loop: what the benchmark itself takes, in both; ratio: without it, and with it\n"
                 "%-12s %10s %10s %8s %8s %10s\n",
                 ops, runs, "profile", "kernel", "core", "loop", "ratio", "with loop");
-    for (const std::string &profile : kernel_test::profiles) {
+    for (const std::string &profile : profiles) {
         stream s = kernel_test::make_stream(profile, 1, ops);
         std::vector<step> steps = steps_of(s);
         std::vector<double> kernel_ns, core_ns, loop_ns;
@@ -273,7 +274,7 @@ void print_ratios(const char *plugin, std::size_t ops, unsigned runs) {
         std::printf("%-12s %10.1f %10.1f %8.1f %8.2f %10.2f\n", profile.c_str(), k, c, loop, ratio,
                     k / c);
     }
-    auto n = static_cast<double>(kernel_test::profiles.size());
+    auto n = static_cast<double>(profiles.size());
     std::printf("geometric mean %.2f, least %.2f; with the loop %.2f and %.2f\n", std::exp(all / n),
                 least, std::exp(with_loop / n), least_with_loop);
 }
@@ -334,6 +335,7 @@ int main(int argc, char **argv) {
     std::size_t ops = 200000;
     unsigned runs = 15;
     std::string plugin, only;
+    std::vector<std::string> profiles;
     for (int i = 1; i < argc; i++) {
         std::string word = argv[i];
         if (word == "--ops" && i + 1 < argc)
@@ -342,15 +344,19 @@ int main(int argc, char **argv) {
             runs = static_cast<unsigned>(std::strtoul(argv[++i], nullptr, 10));
         else if (word == "--only" && i + 1 < argc)
             only = argv[++i];
+        else if (word == "--profile" && i + 1 < argc)
+            profiles.push_back(argv[++i]);
         else
             plugin = word;
     }
     if (!ops || !runs)
-        give_up("usage: kernel_ratio [--ops N] [--runs N] [--only ratio|size] [PLUGIN]");
+        give_up("usage: kernel_ratio [--ops N] [--runs N] [--only ratio|size] [--profile NAME]... "
+                "[PLUGIN]");
     if (only != "size") {
         if (plugin.empty())
             plugin = build_plugin();
-        print_ratios(plugin.c_str(), ops, runs);
+        print_ratios(plugin.c_str(), profiles.empty() ? kernel_test::profiles : profiles, ops,
+                     runs);
     }
     if (only != "ratio")
         print_sizes(ops, runs);
