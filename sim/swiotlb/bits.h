@@ -66,22 +66,30 @@ static inline unsigned bits_run_from(bits128 a, unsigned bit)
     return clear ? bits_lowest(clear) : 128u;
 }
 
-/* a & a >> step; step 1..63. A shift of known reach is a third of the general one. */
+/* a & a >> step; step 0..63. A shift of known reach is a third of the general one. */
 static inline bits128 bits_and_shifted(bits128 a, unsigned step)
 {
     uint64_t low = (uint64_t)a, high = (uint64_t)(a >> 64);
 
-    return bits_pair(low & (low >> step | high << (64 - step)), high & high >> step);
+    return bits_pair(low & (low >> step | high << 1 << (63 - step)), high & high >> step);
 }
 
 /* Positions from which n (1..128) bits in a row are set: n is doubled up to, not counted up to.
- * *have becomes n, or, when there are none, some length from 1 to n of which there are none. */
+ * *have becomes n, or, when there are none, some length from 1 to n of which there are none. Short
+ * runs, which most are, go the same way whatever their length: a length in a row of requests is as
+ * good as random. */
 static inline bits128 bits_run_starts_known(bits128 a, unsigned n, unsigned *have)
 {
-    *have = 1;
-    while (*have < n && a) {
-        unsigned step = *have < n - *have ? *have : n - *have;
+    unsigned step;
 
+    *have = 1;
+    for (unsigned round = 0; round < 3; round++) {
+        step = *have < n - *have ? *have : n - *have;
+        a = bits_and_shifted(a, step);
+        *have += step;
+    }
+    while (*have < n && a) {
+        step = *have < n - *have ? *have : n - *have;
         a = step < 64 ? bits_and_shifted(a, step) : a & a >> 64;
         *have += step;
     }
@@ -95,8 +103,7 @@ static inline bits128 bits_run_starts(bits128 a, unsigned n)
     return bits_run_starts_known(a, n, &have);
 }
 
-/* The same in a word, n in 1..64. Short runs, which most are, go the same way whatever their
- * length: a length in a row of requests is as good as random. */
+/* The same in a word, n in 1..64. */
 static inline uint64_t word_run_starts(uint64_t a, unsigned n)
 {
     unsigned have = 1, step;

@@ -174,18 +174,21 @@ uint32_t bounce_swiotlb_unmap(struct bounce_swiotlb *mem, const struct bounce_de
                               uint64_t tlb_addr)
 {
     struct pool *pool = mem->pool;
+    struct slot_word *word;
     struct slot_meta meta;
-    uint32_t slot, first;
+    uint32_t slot, bit;
 
     if (!pool || !pool_holds(pool, tlb_addr)) /* other allocators have no pool */
         return unmap_rarely(mem, device, tlb_addr);
     slot = pool_slot_of(pool, tlb_addr);
+    bit = slot % WORD_SLOTS;
+    word = &pool->words[slot / WORD_SLOTS];
     meta = pool->meta[slot];
-    first = slot - meta.pad_slots;
-    if (!pool_is_mapped(pool, slot) || meta.offset != (tlb_addr & (SLOT_SIZE - 1)) ||
-        !run_in_word(first, meta.nslots))
+    if (!(word->mapped >> bit & 1) || meta.offset != (tlb_addr & (SLOT_SIZE - 1)) ||
+        meta.pad_slots > bit || (uint32_t)meta.nslots - meta.pad_slots > WORD_SLOTS - bit)
         return unmap_rarely(mem, device, tlb_addr);
-    if (pool_give_word(pool, first, word_run(first, meta.nslots))) {
+    word->free |= ones(meta.nslots) << (bit - meta.pad_slots);
+    if (word->free == ~UINT64_C(0) && pool->words[slot / WORD_SLOTS ^ 1].free == ~UINT64_C(0)) {
         pool->free_sets++;
         mem->counts.free_segments++;
     }
