@@ -203,8 +203,8 @@ struct in_word {
 
 /* Slots behind the cursor of the first run that serves, or NO_SLOT. The first aligned slot is the
  * one, as a rule. Runs that reach into the next word lie behind those that do not. */
-static inline __attribute__((always_inline)) uint32_t
-ahead_in_word(const struct in_word *at, uint64_t boundary_mask)
+static inline __attribute__((always_inline)) uint32_t ahead_in_word(const struct in_word *at,
+                                                                    uint64_t boundary_mask)
 {
     uint64_t free = at->pool->words[at->slot / WORD_SLOTS].free >> at->slot % WORD_SLOTS, starts;
 
@@ -214,9 +214,8 @@ ahead_in_word(const struct in_word *at, uint64_t boundary_mask)
         !run_spans_boundary(at->pool, boundary_mask, at->slot + at->first, at->nslots))
         return at->first;
     starts = word_run_starts(free, (unsigned)at->nslots) & word_every(at->period) << at->first;
-    while (starts &&
-           run_spans_boundary(at->pool, boundary_mask,
-                              at->slot + (uint32_t)__builtin_ctzll(starts), at->nslots))
+    while (starts && run_spans_boundary(at->pool, boundary_mask,
+                                        at->slot + (uint32_t)__builtin_ctzll(starts), at->nslots))
         starts &= starts - 1;
     return starts ? (uint32_t)__builtin_ctzll(starts) : NO_SLOT;
 }

@@ -50,7 +50,7 @@ struct area {
 
 struct pool {
     uint64_t start;
-    uint64_t size; /* bytes */
+    uint64_t size;          /* bytes */
     uint64_t boundary_from; /* no run spans a seg_boundary from this mask on */
     uint32_t nslabs;
     uint32_t nareas;
