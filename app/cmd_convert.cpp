@@ -140,6 +140,8 @@ convert_request read_request(const po::variables_map &values) {
     if (order != "recorded" && order != "found")
         throw refused_error("--order " + order + ": recorded or found was expected");
     input.recorded_order = input.as_read = order == "recorded";
+    if (values.count("counters"))
+        input.counters = values["counters"].as<std::string>();
     input.trace.skip_malformed = values.count("skip-malformed") > 0;
     input.quiet = values.count("quiet") > 0;
     return request;
@@ -192,6 +194,12 @@ void settle_order(std::vector<bounce_event> &events) {
     }
 }
 
+// What stands behind the trace in an archive is known in the end only.
+void tell(const convert_request &request, const trace_session &session, trace_writer &writer) {
+    if (const recording *told = session.told())
+        writer.tell(*told, request.cut.any());
+}
+
 void convert(const convert_request &request) {
     trace_session session(request.input);
     packed_output output(request.path);
@@ -200,6 +208,7 @@ void convert(const convert_request &request) {
     std::vector<bounce_event> kept;
     progress_line progress(session);
     for (trace_session::batch batch = session.next(); batch.count; batch = session.next()) {
+        tell(request, session, *writer);
         writer->set();
         kept.clear();
         cut.take(session.devices(), batch.events, batch.count, kept);
@@ -213,6 +222,7 @@ void convert(const convert_request &request) {
         throw refused_error("--device " + *missing.begin() +
                             ": not in the trace; `bouncesim run` " +
                             "names its devices with --json");
+    tell(request, session, *writer);
     writer->set();
     writer->finish(cut.adjusted(session.counts()));
     output.commit();
@@ -243,6 +253,7 @@ int cmd_convert(const arguments &args) {
         "of kernel events: dma and swiotlb events, or block requests");
     add("swiotlb", text("SLOTS[,AREAS]"), "the recorded pool, where the trace does not tell it");
     add("cpus", po::value<std::uint32_t>()->value_name("N"), "possible CPUs, likewise");
+    add("counters", text("FILE"), "the kernel's counters beside a trace made by hand, for native");
     add("skip-malformed", "count lines that cannot be read instead of refusing the trace");
     add("quiet,q", "print neither summary nor progress");
     add("help,h", "show this");

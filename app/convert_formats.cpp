@@ -7,11 +7,22 @@
 #include "bounce/native.h"
 
 #include <map>
+#include <sstream>
 
 namespace bouncesim {
 namespace {
 
 // ---- native ----
+
+// How much of the pool was in use says nothing about a part of the trace; how large it was does.
+std::string counters_of_part(const std::string &text) {
+    std::istringstream lines(text);
+    std::string kept;
+    for (std::string line; std::getline(lines, line);)
+        if (line.find("io_tlb_used") == std::string::npos)
+            kept += line + "\n";
+    return kept;
+}
 
 class native_writer : public trace_writer {
   public:
@@ -33,10 +44,26 @@ class native_writer : public trace_writer {
         check(bounce_native_set(writer_.get(), bounce_trace_recorded(session_.trace()), devices,
                                 count, &error_));
     }
+    void tell(const recording &told, bool part) override {
+        for (const auto &[name, text] : told.texts) {
+            std::string &known = told_[name];
+            std::string now =
+                part && name == recording::counters_file ? counters_of_part(text) : text;
+            if (known == now)
+                continue;
+            known = now;
+            check(bounce_native_text(writer_.get(), name.c_str(), now.data(), now.size(), &error_));
+        }
+    }
     void write(const std::vector<bounce_event> &events) override {
         check(bounce_native_write(writer_.get(), events.data(), events.size(), &error_));
     }
     void finish(const bounce_trace_counts &counts) override {
+        if (std::uint64_t lines = session_.lines_cut()) {
+            std::string text = "lines_cut " + std::to_string(lines) + "\n";
+            check(bounce_native_text(writer_.get(), recording::converted_file, text.data(),
+                                     text.size(), &error_));
+        }
         check(bounce_native_finish(writer_.get(), &counts, &error_));
     }
 
@@ -61,6 +88,7 @@ class native_writer : public trace_writer {
     const trace_session &session_;
     packed_output &output_;
     bounce_error error_ = {};
+    std::map<std::string, std::string> told_; // texts, as written
     std::unique_ptr<bounce_native_writer, void (*)(bounce_native_writer *)> writer_{
         nullptr, bounce_native_destroy};
 };

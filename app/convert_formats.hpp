@@ -16,6 +16,11 @@ class trace_writer {
     virtual ~trace_writer() = default;
     // What the trace tells of its machine by now; before the events that it was read with.
     virtual void set() {}
+    // What the recorder wrote of its machine; the same again costs nothing. `part`: the events are
+    // not all of those that it counted.
+    virtual void tell(const recording &, bool part) {
+        (void)part;
+    }
     virtual void write(const std::vector<bounce_event> &events) = 0;
     virtual void finish(const bounce_trace_counts &counts) = 0;
     // One line for people about what the format could not carry, or nothing.

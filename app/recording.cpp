@@ -178,6 +178,14 @@ void each_line(recording &into, const std::string &text,
         take(into, line);
 }
 
+// What a conversion left out of the trace.
+void read_converted(recording &into, const std::string &line) {
+    std::vector<std::string> words = words_of(line);
+    std::uint64_t value = 0;
+    if (words.size() == 2 && words[0] == "lines_cut" && number(words[1], value))
+        into.lines_cut = value;
+}
+
 } // namespace
 
 bool recording::add(const std::string &name, const std::string &text) {
@@ -186,19 +194,31 @@ bool recording::add(const std::string &name, const std::string &text) {
         void (*take)(recording &, const std::string &);
     };
     static constexpr file readers[] = {{"machine.txt", read_machine},
-                                       {"counters.txt", read_counters_line},
+                                       {counters_file, read_counters_line},
+                                       {converted_file, read_converted},
                                        {"devices.txt", read_device},
                                        {"dmesg.txt", read_log}};
     if (name == "layout.txt") {
         read_layout(*this, text);
+        keep_text(name, text);
         return true;
     }
     for (const file &f : readers)
         if (name == f.name) {
             each_line(*this, text, f.take);
+            keep_text(name, text);
             return true;
         }
     return false;
+}
+
+void recording::keep_text(const std::string &name, const std::string &text) {
+    for (auto &[known, kept] : texts)
+        if (known == name) {
+            kept = text;
+            return;
+        }
+    texts.emplace_back(name, text);
 }
 
 bool recording::has_dma_events() const {
@@ -229,6 +249,8 @@ void recording::take_counters(const recording &other) {
     start = other.start_size ? other.start : start;
     start_size = other.start_size ? other.start_size : start_size;
     boot_line = other.boot_line.empty() ? boot_line : other.boot_line;
+    for (const auto &[name, text] : other.texts)
+        keep_text(name, text);
 }
 
 bounce_boot recording::pool() const {
@@ -273,7 +295,7 @@ recording read_counters(const std::string &path) {
         throw refused_error(file.where(0) + "more than 4 MiB; a file of counters was expected");
     text.resize(length);
     recording out;
-    out.add("counters.txt", text);
+    out.add(recording::counters_file, text);
     if (!out.has_counters())
         throw refused_error(file.where(0) + "no counter in it; lines such as 'STAT begin "
                                             "io_tlb_used 256' were expected");

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bouncesim {
@@ -43,6 +44,10 @@ struct recording {
     std::uint64_t overwritten = 0;      // events that a ring had no room for, at the beginning
     std::uint64_t dropped = 0;          // and anywhere
     std::uint64_t complete_from_ns = 0; // every CPU's events from then on are there
+
+    std::uint64_t lines_cut = 0; // by the conversion, of the trace as it was recorded
+    // The files as they were taken, by name: what a native file carries.
+    std::vector<std::pair<std::string, std::string>> texts;
 
     // Takes one of the archive's files, by name; false when it is none of them. Lines that it does
     // not know are left alone: a newer script may write more. Throws refused_error.
@@ -82,9 +87,14 @@ struct recording {
     // Which of `bouncesim list kernels` it ran; NULL when the release is not told or not modelled.
     const char *kernel_name() const;
 
+    static constexpr const char *counters_file = "counters.txt";
+    static constexpr const char *converted_file = "converted.txt"; // of native files alone
     static constexpr std::array<const char *, 5> files = {
-        "layout.txt", "machine.txt", "counters.txt", "devices.txt", "dmesg.txt"};
+        "layout.txt", "machine.txt", counters_file, "devices.txt", "dmesg.txt"};
     static constexpr std::size_t largest_file = 4u << 20;
+
+  private:
+    void keep_text(const std::string &name, const std::string &text);
 };
 
 // A file of counters alone: lines "STAT begin|end NAME VALUE", "NAME VALUE" or "PATH/NAME:VALUE"

@@ -25,6 +25,9 @@ trace_session::trace_session(const simulation_options &options,
     }
     bounce_trace_on_note(trace_, options_.note, options_.note_context);
     try {
+        take_counters();
+        take_texts();
+        take_kernel();
         check_files();
         read_window();
         std::vector<bounce_event> as_read =
@@ -103,6 +106,8 @@ std::size_t trace_session::read_events(std::vector<bounce_event> &into, std::siz
         throw run_error("interrupted");
     if (status != BOUNCE_OK && status != BOUNCE_END)
         throw refused_error(where(error.line) + error.text);
+    if (got == 0)
+        take_texts(); // that stand behind the events
     if (!second_pass_ && !bounce_evidence_add(evidence_.get(), into.data(), got))
         throw std::bad_alloc();
     bounce_infer_begun(evidence_.get(), into.data(), got);

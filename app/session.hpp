@@ -92,7 +92,7 @@ class trace_session {
     const recording *told() const;
     // Lines in front that were left out: not all CPUs' events reach as far back.
     std::uint64_t lines_cut() const {
-        return input_->lines_cut();
+        return input_->lines_cut() + (told_ ? told_->lines_cut : 0);
     }
 
     // The trace itself: what its reader tells, before options and inference.
@@ -123,6 +123,9 @@ class trace_session {
   private:
     void open_input();
     void take_recording();
+    void take_texts();
+    void take_counters();
+    void take_kernel();
     void infer_pool(bounce_infer_given given);
     void describe_recording();
     void read_window();
@@ -146,7 +149,9 @@ class trace_session {
 
     simulation_options options_;
     std::unique_ptr<trace_input> input_;
-    std::optional<recording> told_; // beside the trace, as far as known before its first byte
+    std::optional<recording> told_;    // beside the trace, as far as known before its first byte
+    std::optional<recording> counted_; // --counters
+    std::size_t texts_taken_ = 0;      // of a native file
     std::vector<std::unique_ptr<trace_input>> parts_; // blktrace: a file a CPU, merged
     std::vector<const char *> part_names_;
     std::unique_ptr<bounce_blktrace_merge, void (*)(bounce_blktrace_merge *)> merge_{

@@ -35,13 +35,40 @@ void trace_session::take_recording() {
             if (told_)
                 input_->cut_before(told_->complete_from_ns);
         }
-    if (!options_.counters.empty()) {
-        recording counted = read_counters(options_.counters);
-        if (!told_)
-            told_ = counted;
-        else
-            told_->take_counters(counted);
+}
+
+// What a native file carries of the archive that it was made from.
+void trace_session::take_texts() {
+    std::size_t count = 0;
+    while (bounce_trace_text_at(trace_, count))
+        count++;
+    if (count == texts_taken_)
+        return;
+    texts_taken_ = count;
+    told_.emplace();
+    for (std::size_t i = 0; i < count; i++) {
+        const bounce_trace_text *text = bounce_trace_text_at(trace_, i);
+        try {
+            told_->add(text->name, std::string(text->text, text->length));
+        } catch (const refused_error &e) {
+            throw refused_error(input_->where(0) + e.what());
+        }
     }
+    take_counters();
+}
+
+void trace_session::take_counters() {
+    if (options_.counters.empty())
+        return;
+    if (!counted_)
+        counted_ = read_counters(options_.counters);
+    if (told_)
+        told_->take_counters(*counted_);
+    else
+        told_ = counted_;
+}
+
+void trace_session::take_kernel() {
     if (!told_ || options_.kernel_told)
         return;
     if (const char *name = told_->kernel_name())

@@ -14,7 +14,7 @@
     "BNC\r\n\x1a\n"
 #define NATIVE_MAGIC_LENGTH  8u
 #define NATIVE_MAJOR         1u /* a reader refuses a larger one */
-#define NATIVE_MINOR         0u /* a larger one only adds chunks and names, which are passed over */
+#define NATIVE_MINOR         1u /* a larger one only adds chunks and names, which are passed over */
 #define NATIVE_END_MAGIC     "BNC end\n"
 #define NATIVE_END_LENGTH    16u /* u64 offset of the summary, NATIVE_END_MAGIC */
 #define NATIVE_CHUNK_HEADER  12u /* type, u32 length, u32 CRC-32C of type, length and payload */
@@ -28,6 +28,7 @@
 #define NATIVE_HEAD "HEAD" /* where it comes from */
 #define NATIVE_CONF "CONF" /* struct bounce_recorded_config from here on */
 #define NATIVE_DEVS "DEVS" /* devices, new or changed */
+#define NATIVE_TEXT "TEXT" /* what the recorder wrote of the machine; since minor version 1 */
 #define NATIVE_EVNT "EVNT" /* a block of events */
 #define NATIVE_INDX "INDX" /* where blocks are */
 #define NATIVE_DONE "DONE" /* the counts */

@@ -6,6 +6,7 @@
 #include "formats.h"
 #include "native.h"
 #include "native_check.h"
+#include "native_texts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -144,6 +145,18 @@ static enum bounce_status read_devices(struct bounce_trace *trace, uint64_t offs
     return BOUNCE_OK;
 }
 
+static enum bounce_status read_text(struct bounce_trace *trace, uint64_t offset,
+                                    const unsigned char *p, size_t length,
+                                    struct bounce_error *error)
+{
+    bool memory;
+    const char *wrong = native_texts_add(&trace->texts, p, length, &memory);
+
+    if (memory)
+        return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "%s", wrong);
+    return wrong ? damaged(offset, error, wrong) : BOUNCE_OK;
+}
+
 static enum bounce_status read_done(struct bounce_trace *trace, uint64_t offset,
                                     const unsigned char *p, size_t length,
                                     struct bounce_error *error)
@@ -222,6 +235,8 @@ static enum bounce_status read_chunk(struct bounce_trace *trace, struct bounce_e
         return read_config(trace, offset, p, length, error);
     if (memcmp(type, NATIVE_DEVS, 4) == 0)
         return read_devices(trace, offset, p, length, error);
+    if (memcmp(type, NATIVE_TEXT, 4) == 0)
+        return read_text(trace, offset, p, length, error);
     if (memcmp(type, NATIVE_DONE, 4) == 0)
         return read_done(trace, offset, p, length, error);
     return BOUNCE_OK;

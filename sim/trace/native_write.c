@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crc32c.h"
 #include "native_encode.h"
+#include "native_texts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,6 +33,8 @@ struct bounce_native_writer {
     struct index_entry *index;
     uint32_t nindex;
     uint32_t index_room;
+    uint32_t texts;
+    size_t text_bytes;
     uint64_t index_stride; /* blocks from one entry to the next */
     struct native_encoder encoder;
     unsigned char chunk[NATIVE_CHUNK_HEADER + NATIVE_CHUNK_MAX];
@@ -359,6 +362,38 @@ enum bounce_status bounce_native_set(struct bounce_native_writer *w,
     return keep_devices(w, devices, ndevices)
                ? BOUNCE_OK
                : bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
+}
+
+/* ---- texts ---- */
+
+enum bounce_status bounce_native_text(struct bounce_native_writer *w, const char *name,
+                                      const char *text, size_t length, struct bounce_error *error)
+{
+    size_t name_length = strlen(name), room = NATIVE_CHUNK_MAX - name_length - 2, done = 0;
+    enum bounce_status status;
+
+    if (!native_text_name(name, name_length))
+        return bounce_refuse(error, BOUNCE_INVALID, 0, "text '%.80s': not a name", name);
+    if (w->texts == NATIVE_TEXTS_MAX || length > NATIVE_TEXTS_BYTES - w->text_bytes)
+        return bounce_refuse(error, BOUNCE_INVALID, 0, "text '%s': more than a recording has",
+                             name);
+    w->texts++;
+    w->text_bytes += length;
+    status = put_blocks(w, error);
+    do {
+        size_t part = length - done < room ? length - done : room;
+        unsigned char *p = payload(w);
+
+        *p++ = (unsigned char)name_length;
+        memcpy(p, name, name_length);
+        p += name_length;
+        *p++ = done > 0;
+        memcpy(p, text + done, part);
+        done += part;
+        if (!status)
+            status = put_chunk(w, NATIVE_TEXT, name_length + 2 + part, error);
+    } while (!status && done < length);
+    return status;
 }
 
 /* ---- the end ---- */

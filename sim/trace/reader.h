@@ -37,6 +37,15 @@ struct bounce_format_ops {
     const struct line_format *lines; /* of formats that are read by text_read() */
 };
 
+/* Texts beside the events, as they were read. */
+struct trace_texts {
+    struct bounce_trace_text *list;
+    size_t count;
+    size_t bytes; /* of all texts */
+};
+
+void trace_texts_free(struct trace_texts *texts);
+
 struct bounce_trace {
     const struct bounce_format *format;
     struct bounce_trace_options options;
@@ -48,7 +57,8 @@ struct bounce_trace {
     size_t devices_room;
     uint16_t device_hints[DEVICE_HINTS]; /* by hash of the name: where it was last found */
     struct sizes sizes;                  /* of requests */
-    void *state;                         /* the format's */
+    struct trace_texts texts;
+    void *state; /* the format's */
     bool ended;
     void (*note)(void *context, const struct bounce_note *note); /* NULL: not wanted */
     void *note_context;

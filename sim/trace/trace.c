@@ -221,6 +221,7 @@ void bounce_trace_close(struct bounce_trace *trace)
     free(trace->waits);
     free(trace->devices);
     sizes_free(&trace->sizes);
+    trace_texts_free(&trace->texts);
     free(trace);
 }
 
@@ -284,6 +285,11 @@ const struct bounce_trace_counts *bounce_trace_get_counts(const struct bounce_tr
 struct bounce_request_counts bounce_trace_requests(const struct bounce_trace *trace)
 {
     return sizes_counts(&trace->sizes);
+}
+
+const struct bounce_trace_text *bounce_trace_text_at(const struct bounce_trace *trace, size_t index)
+{
+    return index < trace->texts.count ? &trace->texts.list[index] : NULL;
 }
 
 const struct bounce_device *bounce_trace_devices(const struct bounce_trace *trace, size_t *count)

@@ -77,6 +77,40 @@ def test_live_recordings(name, tmp_path):
     assert everything(convert(trace, tmp_path / "t.bnc", text=False)) == everything(trace)
 
 
+ARCHIVES = sorted((TESTS / "data").glob("*.tar.xz"))
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.name)
+def test_archives_keep_what_they_tell(archive, tmp_path):
+    native = convert(archive, tmp_path / "t.bnc", text=False)
+    direct, told = everything(archive), everything(native)
+    assert told == direct
+    assert direct[0]["recording"]["kernel"] and direct[0]["recorded"]["nslabs_begin"]
+    # So does the file that is made of that one, and through a pipe.
+    again = convert(native, tmp_path / "again.bnc", text=False)
+    assert everything(again) == direct
+    piped = result("run", "-", stdin=native.read_bytes())
+    assert piped["recording"] == direct[0]["recording"]
+    assert piped["config"] == direct[0]["config"]
+
+
+def test_a_part_of_an_archive_has_no_counts_of_the_whole(tmp_path):
+    native = convert(ARCHIVES[0], tmp_path / "t.bnc", "--from", "10ms", text=False)
+    whole, part = result("run", ARCHIVES[0]), result("run", native)
+    assert part["recording"] == whole["recording"]
+    assert part["recorded"]["nslabs_begin"] == whole["recorded"]["nslabs_begin"]
+    assert "used_hiwater" in whole["recorded"] and "used_hiwater" not in part["recorded"]
+    assert "used_begin" not in part["recorded"]
+
+
+def test_counters_of_a_trace_made_by_hand(tmp_path):
+    trace, counters = WORKLOADS / "nvme1024.ftrace.xz", tmp_path / "counters.txt"
+    counters.write_text("STAT begin io_tlb_nslabs 1024\nSTAT end io_tlb_used_hiwater 998\n")
+    native = convert(trace, tmp_path / "t.bnc", "--counters", counters, text=False)
+    assert everything(native) == everything(trace, "--counters", counters)
+    assert result("run", native)["recorded"]["used_hiwater"] == 998
+
+
 @pytest.mark.parametrize("trace", FIXTURES, ids=lambda path: path.name)
 def test_every_format_gives_the_same_answers(trace, tmp_path):
     native = tmp_path / "t.bnc"

@@ -348,6 +348,95 @@ TEST(Native, NewerVersions) {
     EXPECT_EQ(reading::read(minor).status, BOUNCE_END);
 }
 
+struct text_file {
+    std::string bytes;
+    bounce_error error = {};
+    bounce_native_writer *writer = nullptr;
+
+    text_file() {
+        bounce_output output = {&bytes, native_file::append};
+        bounce_native_source source = {"a file", "ftrace", "tests", nullptr};
+        EXPECT_EQ(bounce_native_create(&output, &source, &writer, &error), BOUNCE_OK);
+    }
+    text_file(const text_file &) = delete;
+    text_file &operator=(const text_file &) = delete;
+    ~text_file() {
+        bounce_native_destroy(writer);
+    }
+    bounce_status add(const std::string &name, const std::string &text) {
+        return bounce_native_text(writer, name.c_str(), text.data(), text.size(), &error);
+    }
+    std::string finish() {
+        content what = steady(10);
+        EXPECT_EQ(bounce_native_set(writer, &what.recorded, what.devices.data(),
+                                    what.devices.size(), &error),
+                  BOUNCE_OK);
+        EXPECT_EQ(bounce_native_write(writer, what.events.data(), what.events.size(), &error),
+                  BOUNCE_OK);
+        EXPECT_EQ(bounce_native_finish(writer, &what.counts, &error), BOUNCE_OK);
+        return bytes;
+    }
+};
+
+// Before the first event is read.
+std::map<std::string, std::string> texts_of(const std::string &file, std::string *refusal) {
+    std::map<std::string, std::string> all;
+    reading::bytes source{file};
+    bounce_input input = {&source, reading::bytes::read};
+    bounce_trace_options options = {};
+    bounce_trace *trace = nullptr;
+    bounce_error error = {};
+    if (bounce_trace_open(&input, &options, &trace, &error) == BOUNCE_OK) {
+        const bounce_trace_text *text = nullptr;
+        for (std::size_t i = 0; (text = bounce_trace_text_at(trace, i)); i++)
+            all[text->name] = std::string(text->text, text->length);
+        bounce_trace_close(trace);
+    }
+    *refusal = error.text;
+    return all;
+}
+
+TEST(Native, TextsComeBack) {
+    text_file file;
+    std::string large(500000, 'x'), refusal;
+    large[199999] = '\n';
+    EXPECT_EQ(file.add("machine.txt", "kernel 5\n"), BOUNCE_OK);
+    EXPECT_EQ(file.add("counters.txt", large), BOUNCE_OK);
+    EXPECT_EQ(file.add("empty.txt", ""), BOUNCE_OK);
+    EXPECT_EQ(file.add("machine.txt", "kernel 6\n"), BOUNCE_OK);
+    std::map<std::string, std::string> expected = {
+        {"machine.txt", "kernel 6\n"}, {"counters.txt", large}, {"empty.txt", ""}};
+    std::string whole = file.finish();
+    EXPECT_EQ(texts_of(whole, &refusal), expected) << refusal;
+    EXPECT_EQ(reading::read(whole).number, steady(10).events.size());
+}
+
+TEST(Native, TextsThatNoRecordingHas) {
+    text_file file;
+    EXPECT_EQ(file.add("", "text"), BOUNCE_INVALID);
+    EXPECT_EQ(file.add("../machine.txt", "text"), BOUNCE_INVALID);
+    EXPECT_EQ(file.add(std::string(64, 'a'), "text"), BOUNCE_INVALID);
+    EXPECT_EQ(file.add("large.txt", std::string((24u << 20) + 1, 'x')), BOUNCE_INVALID);
+    for (int i = 0; i < 16; i++)
+        EXPECT_EQ(file.add("text" + std::to_string(i), "text"), BOUNCE_OK);
+    EXPECT_EQ(file.add("one-more", "text"), BOUNCE_INVALID);
+    std::string whole = file.finish(), refusal;
+    for (const chunk &c : native_file::chunks(whole)) {
+        std::string changed = whole;
+        if (c.type != "TEXT")
+            continue;
+        changed[c.at + 12 + 1 + static_cast<unsigned char>(changed[c.at + 12])] = 1;
+        native_file::seal(changed, c);
+        texts_of(changed, &refusal);
+        EXPECT_NE(refusal.find("byte " + std::to_string(c.at)), std::string::npos) << refusal;
+        EXPECT_NE(refusal.find("goes on before it begins"), std::string::npos) << refusal;
+        changed[c.at + 12] = static_cast<char>(c.length);
+        native_file::seal(changed, c);
+        texts_of(changed, &refusal);
+        EXPECT_NE(refusal.find("text without a name"), std::string::npos) << refusal;
+    }
+}
+
 TEST(Native, MissingDoubledAndExchangedBlocks) {
     std::string file = native_file::write(steady(40000));
     std::vector<chunk> all = native_file::chunks(file), blocks;

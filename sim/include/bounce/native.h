@@ -52,6 +52,14 @@ BOUNCE_API enum bounce_status bounce_native_set(struct bounce_native_writer *wri
                                                 const struct bounce_device *devices,
                                                 size_t ndevices, struct bounce_error *error);
 
+/* What stands beside the events: a file of the recorder's archive. Readers know it once they have
+ * read the events that were written before; a later one of the same name replaces it.
+ * BOUNCE_INVALID: a name that is not one of 1 to 63 letters, digits, ".-_", or more than 16 texts
+ * or 24 MiB. */
+BOUNCE_API enum bounce_status bounce_native_text(struct bounce_native_writer *writer,
+                                                 const char *name, const char *text, size_t length,
+                                                 struct bounce_error *error);
+
 /* BOUNCE_INVALID: an event that no reader makes, such as one of a device that was not told. */
 BOUNCE_API enum bounce_status bounce_native_write(struct bounce_native_writer *writer,
                                                   const struct bounce_event *events, size_t count,

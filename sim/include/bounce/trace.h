@@ -102,6 +102,13 @@ struct bounce_request_counts {
     uint64_t size_max;
 };
 
+/* What a recorder wrote of its machine, beside the events: a file of its archive, unpacked. */
+struct bounce_trace_text {
+    char *name;
+    char *text; /* `length` bytes and a 0 */
+    size_t length;
+};
+
 struct bounce_trace;
 
 /* Takes `input` by value (the context stays the caller's). BOUNCE_MALFORMED: no format knows the
@@ -131,6 +138,11 @@ bounce_trace_get_counts(const struct bounce_trace *trace);
 
 /* Cost: sorts the distinct sizes. */
 BOUNCE_API struct bounce_request_counts bounce_trace_requests(const struct bounce_trace *trace);
+
+/* The texts read so far, in the order in which they began; NULL past the last. Of native files
+ * alone. Valid until more is read. */
+BOUNCE_API const struct bounce_trace_text *bounce_trace_text_at(const struct bounce_trace *trace,
+                                                                size_t index);
 
 /* The devices seen so far, in order of appearance; the array may move when more are read. */
 BOUNCE_API const struct bounce_device *bounce_trace_devices(const struct bounce_trace *trace,
