@@ -452,6 +452,12 @@ static enum bounce_status try_pools(const struct bounce_evidence *evidence,
     /* A pool that is empty may have been used before: its cursors are anywhere. */
     if (!status && !good_enough(out))
         status = try_sizes_in_use(evidence, given, devices, events, count, 0, guess, out);
+    else if (!status && unexplained(out)) {
+        struct bounce_inference used = *out;
+
+        used.in_use = true;
+        status = try_guess(given, devices, events, count, used, out);
+    }
     if (!status && !good_enough(out) && !given->never_grew) {
         guess.grew = true;
         status = try_sizes(evidence, given, devices, events, count, 0, guess, out);
