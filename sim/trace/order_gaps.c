@@ -3,81 +3,11 @@
  * unmaps come later without a map, or never. */
 #include "order_state.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#define HIDDEN_AT_ONCE 1024u
-#define HIDDEN_MOST    8192u
-#define SLOT_BYTES     (UINT64_C(1) << BOUNCE_SLOT_SHIFT)
-
 void order_begin_gap(struct bounce_order *order)
 {
-    size_t words = (size_t)(order->default_nslabs / 64 + 1);
-
     order->gap = true;
     order->nknown = 0;
-    order->hidden_credit =
-        (int64_t)(order->default_nslabs < HIDDEN_MOST ? order->default_nslabs : HIDDEN_MOST);
-    if (order->seen)
-        memset(order->seen, 0, words * sizeof(*order->seen));
-    else
-        order->seen = calloc(words, sizeof(*order->seen)); /* without it, less is explained */
-}
-
-/* ---- slots of which nothing was heard ---- */
-
-static uint64_t slot_of(const struct bounce_order *order, uint64_t addr)
-{
-    return addr < order->first_start ? UINT64_MAX
-                                     : (addr - order->first_start) >> BOUNCE_SLOT_SHIFT;
-}
-
-void order_note_slots(struct bounce_order *order, uint64_t from, uint64_t to)
-{
-    if (!order->gap || !order->seen)
-        return;
-    for (uint64_t slot = slot_of(order, from);
-         slot < order->default_nslabs && (slot << BOUNCE_SLOT_SHIFT) + order->first_start < to;
-         slot++)
-        order->seen[slot / 64] |= UINT64_C(1) << slot % 64;
-}
-
-static bool covers(const struct bounce_event *event, uint64_t addr)
-{
-    return event->kind == BOUNCE_EVENT_MAP && event->recorded == BOUNCE_RECORDED_ADDRESS &&
-           event->tlb_addr < addr + SLOT_BYTES && event->tlb_addr + event->size > addr;
-}
-
-/* Whether a map that may have come before `map` takes it: then the order is to blame. */
-static bool is_taken_before(struct bounce_order *order, const struct bounce_event *map,
-                            uint64_t addr)
-{
-    for (size_t i = 0; i < order->nput_off; i++)
-        if (covers(&held_at(order, order->put_off[i])->event, addr))
-            return true;
-    for (uint64_t place = order->head; place < order->tail; place++) {
-        const struct bounce_event *event = &held_at(order, place)->event;
-
-        if (event->kind == BOUNCE_EVENT_RESTART || event->seq > map->bound_seq)
-            break;
-        if (covers(event, addr))
-            return true;
-    }
-    return false;
-}
-
-/* The first slot of [from, to) that somebody may hold of whom no record tells; 0: none. */
-static uint64_t hidden_slot(struct bounce_order *order, const struct bounce_event *map,
-                            uint64_t from, uint64_t to)
-{
-    for (uint64_t addr = from; addr < to; addr += SLOT_BYTES) {
-        uint64_t slot = slot_of(order, addr);
-
-        if (slot < order->default_nslabs && !(order->seen[slot / 64] >> slot % 64 & 1) &&
-            !is_taken_before(order, map, addr))
-            return addr;
-    }
-    return 0;
+    order_forget_slots(order);
 }
 
 static bool is_known(const struct bounce_order *order, uint64_t area)
@@ -132,7 +62,7 @@ static uint64_t find_unmatched(struct bounce_order *order, uint64_t from, uint64
     return NO_PLACE;
 }
 
-static bool find_handle(struct bounce_order *order, uint32_t *handle)
+bool order_find_handle(struct bounce_order *order, uint32_t *handle)
 {
     for (uint32_t i = BOUNCE_HELD_TOLD; i < BOUNCE_HELD_MAX; i++) {
         *handle = order->next_held;
@@ -160,7 +90,7 @@ static bool find_out(struct bounce_order *order, const struct bounce_event *map)
         return false;
     from = result.tlb_addr & ~UINT64_C(0x7ff);
     place = find_unmatched(order, from, from + ((uint64_t)result.slots << BOUNCE_SLOT_SHIFT));
-    if (place == NO_PLACE || !find_handle(order, &handle))
+    if (place == NO_PLACE || !order_find_handle(order, &handle))
         return false;
     held_at(order, place)->event.handle = handle;
     step = step_at(order, order->log_tail++);
@@ -170,75 +100,6 @@ static bool find_out(struct bounce_order *order, const struct bounce_event *map)
     if (!order->placed[handle].live)
         return false;
     order->stats.found_out++;
-    return true;
-}
-
-static bool take_hidden(struct bounce_order *order, const struct bounce_event *map, uint64_t addr,
-                        uint32_t *handle)
-{
-    struct bounce_map_request request = {.device = &order->devices[map->device],
-                                         .size = SLOT_BYTES};
-    struct placed *p;
-
-    if (!find_handle(order, handle) || !bounce_swiotlb_place(order->mem, &request, addr, false))
-        return false;
-    p = &order->placed[*handle];
-    *p = (struct placed){.tlb_addr = addr,
-                         .size = SLOT_BYTES,
-                         .list_last = NO_PLACE,
-                         .device = map->device,
-                         .live = true,
-                         .hidden = true};
-    return true;
-}
-
-/* Free slots that the search passed over on its way to the recorded address were not free: they
- * belong to mappings from before the gap that have not ended since. */
-static bool explain_by_hidden(struct bounce_order *order, uint64_t place)
-{
-    const struct bounce_event *map = &held_at(order, place)->event;
-    uint64_t from = order->log_tail, room = ORDER_LOG - ORDER_LOG / 8;
-    struct bounce_map_result result;
-    bool explains = false;
-
-    if (!order->gap || !order->seen || order->hidden_credit <= 0 ||
-        map->recorded != BOUNCE_RECORDED_ADDRESS)
-        return false;
-    while (!explains && order->log_tail - from < HIDDEN_AT_ONCE &&
-           order->log_tail - order->log_head < room) {
-        uint64_t addr, hidden;
-        uint32_t handle;
-
-        order_peek(order, map, &result);
-        if (result.outcome != BOUNCE_MAP_OK)
-            break;
-        explains = result.tlb_addr == map->tlb_addr;
-        if (explains)
-            break;
-        addr = result.tlb_addr & ~(SLOT_BYTES - 1);
-        hidden =
-            hidden_slot(order, map, addr, addr + ((uint64_t)result.slots << BOUNCE_SLOT_SHIFT));
-        if (!hidden || !take_hidden(order, map, hidden, &handle))
-            break;
-        *step_at(order, order->log_tail++) = (struct step){.place = place,
-                                                           .kind = STEP_HIDDEN,
-                                                           .handle = handle,
-                                                           .tlb_addr = hidden,
-                                                           .fixed = true};
-    }
-    if (!explains) {
-        order->hidden_credit -= (int64_t)(order->log_tail - from) + 1;
-        order_rewind(order, from);
-        return false;
-    }
-    for (uint64_t i = from; i < order->log_tail; i++) {
-        uint64_t addr = step_at(order, i)->tlb_addr;
-
-        order_note_slots(order, addr, addr + SLOT_BYTES);
-    }
-    order->stats.hidden += order->log_tail - from;
-    order->stats.by_hidden++;
-    order->log_base = order->log_tail;
     return true;
 }
 
@@ -254,7 +115,7 @@ bool order_explain_gap(struct bounce_order *order, uint64_t place)
         explains = order_answers(order, map);
         by_cursor = !explains && explain_by_cursor(order, place);
     } while (!explains && !by_cursor && find_out(order, map));
-    explains = explains || (!by_cursor && explain_by_hidden(order, place));
+    explains = explains || (!by_cursor && order_explain_hidden(order, place));
     if (!explains && !by_cursor)
         return false;
     order->stats.explained++;

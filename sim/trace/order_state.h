@@ -215,7 +215,19 @@ bool order_explain_gap(struct bounce_order *order, uint64_t place);
 /* After a map was placed: the cursor of its area is known. */
 void order_note_area(struct bounce_order *order, uint64_t tlb_addr);
 
+/* A handle for a mapping that is found out; false when all are taken. */
+bool order_find_handle(struct bounce_order *order, uint32_t *handle);
+
+/* ---- order_hidden.c ---- */
+
+/* Nothing is known any more of the slots that are free. */
+void order_forget_slots(struct bounce_order *order);
+
 /* The records tell who has these bytes of the pool, or that nobody has. */
 void order_note_slots(struct bounce_order *order, uint64_t from, uint64_t to);
+
+/* Whether the map would be answered as recorded if slots of which nothing is known were taken; then
+ * they are. */
+bool order_explain_hidden(struct bounce_order *order, uint64_t place);
 
 #endif
