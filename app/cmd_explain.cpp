@@ -4,6 +4,8 @@
 #include "errors.hpp"
 #include "input.hpp"
 #include "output.hpp"
+#include "recorded_causes.hpp"
+#include "text.hpp"
 
 #include "bounce/explain.h"
 
@@ -32,6 +34,7 @@ constexpr std::size_t group_rows = 20; // kinds of event shown on the terminal
 struct settings {
     bounce_explain_options options;
     std::string json;
+    std::string recording;
     bool quiet = false;
     arguments inputs;
 };
@@ -67,6 +70,8 @@ bool read_settings(const arguments &args, settings &s) {
         "IOMMU granule (untrusted device), or a page above 4 KiB");
     add("slot-size", to("BYTES", o.slot_size), "slot; stock 2048");
     add("segment-slots", to("N", o.segment_slots), "slots of a slot set; stock 128");
+    add("recording", po::value(&s.recording)->value_name("TRACE"),
+        "of the same machine: it is replayed, and says what was behind failures of that size");
     add("json", po::value(&s.json)->value_name("FILE"), "write the answers as JSON; - for stdout");
     add("quiet,q", po::bool_switch(&s.quiet), "no text on stdout");
     po::options_description all;
@@ -142,6 +147,8 @@ template <class Item> json::array list(const Item *items, unsigned count) {
 class report {
   public:
     explicit report(const settings &s) : settings_(s) {
+        if (!s.recording.empty())
+            recorded_ = std::make_unique<recorded_causes>(s.recording);
         auto take = [](void *self, const bounce_log_event *event) {
             static_cast<report *>(self)->take(*event);
         };
@@ -155,12 +162,16 @@ class report {
     void take(const bounce_log_event &event);
     json::object summary_object() const;
     void print_many() const;
+    void print_one(const bounce_explain_group &group) const;
+    recorded_causes::counts behind(const bounce_log_record &line) const;
+    json::value behind_value(const bounce_log_record &line) const;
 
     const settings &settings_;
     std::unique_ptr<bounce_log_stream> stream_ = std::make_unique<bounce_log_stream>();
     std::unique_ptr<bounce_explain_summary> summary_ = std::make_unique<bounce_explain_summary>();
     std::unique_ptr<output_file> out_; // from the first event on: a refused input leaves no file
-    json::value file_;                 // null for a line given as an argument
+    std::unique_ptr<recorded_causes> recorded_;
+    json::value file_; // null for a line given as an argument
 };
 
 void report::read_lines(const std::string &lines) {
@@ -206,6 +217,8 @@ void report::take(const bounce_log_event &event) {
     row["does_not_help"] = list(advice.no_help, advice.no_help_count);
     row["may_be"] = list(advice.may_be, advice.may_be_count);
     row["ruled_out"] = list(advice.ruled_out, advice.ruled_out_count);
+    if (recorded_)
+        row["recorded_causes"] = behind_value(*event.record);
     bool first = !out_;
     if (first)
         out_ = std::make_unique<output_file>(settings_.json);
@@ -238,6 +251,8 @@ json::object report::summary_object() const {
         row.erase("slots_free");
         row.erase("slots_used");
         row["count"] = g.count;
+        if (recorded_)
+            row["recorded_causes"] = behind_value(bounce_explain_group_record(&g));
         row["slots_used_least"] = known(g.used_least <= g.used_most, g.used_least);
         row["slots_used_most"] = known(g.used_least <= g.used_most, g.used_most);
         groups.push_back(row);
@@ -260,6 +275,37 @@ void print_item(const char *label, const std::string &content) {
     std::cout << text;
 }
 
+recorded_causes::counts report::behind(const bounce_log_record &line) const {
+    bool sized = (line.has & BOUNCE_LOG_HAS_SIZE) && !(line.has & BOUNCE_LOG_NEGATIVE);
+    return sized ? recorded_->find(plain(line.device), line.size) : recorded_causes::counts();
+}
+
+// Null: nothing of that size failed in the recording.
+json::value report::behind_value(const bounce_log_record &line) const {
+    recorded_causes::counts counts = behind(line);
+    if (!counts.failures)
+        return nullptr;
+    json::object causes;
+    for (int cause = 0; cause < BOUNCE_CAUSE_COUNT; cause++)
+        if (counts.by_cause[cause])
+            causes[bounce_cause_name(static_cast<bounce_cause>(cause))] = counts.by_cause[cause];
+    return causes;
+}
+
+void report::print_one(const bounce_explain_group &group) const {
+    print_group(group);
+    if (!recorded_)
+        return;
+    recorded_causes::counts counts = behind(bounce_explain_group_record(&group));
+    const recorded_causes::counts &all = recorded_->all();
+    if (counts.failures)
+        print_item("recorded", "failures of that size: " + causes_text(counts));
+    else if (all.failures)
+        print_item("recorded", "no failure of that size; of others: " + causes_text(all));
+    else
+        print_item("recorded", "no map failed in " + settings_.recording);
+}
+
 void report::print_many() const {
     const bounce_explain_summary &s = *summary_;
     std::cout << s.events << " events of " << s.groups_count << " kinds, most frequent first\n\n"
@@ -275,7 +321,7 @@ void report::print_many() const {
     for (std::uint64_t i = 0; i < s.groups_count; i++)
         if (!std::exchange(told[s.groups[i].result.cause], true)) {
             std::cout << '\n';
-            print_group(s.groups[i]);
+            print_one(s.groups[i]);
         }
 }
 
@@ -300,11 +346,12 @@ void report::finish() {
     if (settings_.quiet || settings_.json == "-")
         return;
     if (s.groups_count == 1)
-        print_group(s.groups[0]);
+        print_one(s.groups[0]);
     else
         print_many();
-    print_item("find out", "record a run with the dma and swiotlb trace events and replay it: "
-                           "`bouncesim run TRACE` names the cause of each full event");
+    if (!recorded_)
+        print_item("find out", "record a run with the dma and swiotlb trace events "
+                               "(scripts/record-trace.sh): --recording TRACE tells the cause then");
     std::string counts;
     auto count = [&](std::uint64_t n, const char *what) {
         if (n)

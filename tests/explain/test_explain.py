@@ -225,3 +225,27 @@ def test_answer_starts_with_the_cause():
 def test_help():
     status, out, _ = run("--help")
     assert status == 0 and "LINE|FILE|-" in out
+
+
+
+def test_with_a_recording():
+    """The cause of failures of that size and device, from a replay."""
+    data = Path(__file__).resolve().parents[1] / "data"
+    line = "nvme 0000:00:02.0: swiotlb buffer is full (sz: {} bytes), total 512 (slots), used {}"
+
+    def with_(size, trace):
+        status, out, _ = run(line.format(size, 300), "--recording", trace, "--json", "-")
+        assert status == 0
+        return json.loads(out)
+
+    got = with_(258048, data / "nvme512.ftrace.xz")
+    causes = got["lines"][0]["recorded_causes"]
+    assert causes["exhausted"] > causes["area_limited"] > causes["fragmented"] > 0
+    assert got["summary"]["groups"][0]["recorded_causes"] == causes
+    assert with_(3, data / "nvme512.ftrace.xz")["lines"][0]["recorded_causes"] is None
+    _, out, _ = run(line.format(258048, 300), "--recording", data / "nvme512.ftrace.xz")
+    assert f"failures of that size: {causes['exhausted']} exhausted" in " ".join(out.split())
+    _, out, _ = run(line.format(258048, 300), "--recording", data / "vblk4096.ftrace.xz")
+    assert "no map failed in" in out
+    status, _, error = run(line.format(4096, 300), "--recording", Path(__file__))
+    assert status == 2 and "test_explain.py" in error
