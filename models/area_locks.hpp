@@ -33,8 +33,11 @@ class area_locks {
         wanted.holder = cpu;
         return wanted.free_at_ps = begin + timing_.lock_ps + work_ps;
     }
-    // The atomic counters of all areas, used for counters_ps; returns when it is over.
+    // The atomic counters of all areas, used for counters_ps; returns when it is over. Of no cost:
+    // a kernel without them (before 6.4, or without CONFIG_DEBUG_FS).
     uint64_t count(uint32_t cpu, uint64_t arrival_ps) {
+        if (!timing_.counters_ps)
+            return arrival_ps;
         uint64_t begin = std::max(arrival_ps, counters_.free_at_ps);
         if (counters_.moves_to(cpu))
             begin += timing_.line_ps;

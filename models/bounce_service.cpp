@@ -171,6 +171,8 @@ void bounce_service::map(dma_extension &ext, uint64_t &time_ps) {
             time_ps = locks_->count(event.cpu, time_ps);
             if (event.kind == BOUNCE_EVENT_MAP)
                 copy(result_.tlb_addr, event.size, time_ps);
+            if (timing_.dma_write_evicts && is_device_to_cpu(event.dir))
+                cache_->evict(result_.tlb_addr); // from now on it is the device's
         }
     }
     const bounce_mapping &made = *mapping(event.handle);
@@ -222,6 +224,8 @@ void bounce_service::sync(dma_extension &ext, uint64_t &time_ps) {
         time_ps += timing_.sync_ps;
     if (bytes)
         copy(mapped.dma_addr, bytes, time_ps);
+    if (pooled && !for_cpu && timing_.dma_write_evicts && is_device_to_cpu(mapped.dir))
+        cache_->evict(mapped.dma_addr);
 }
 
 void bounce_service::b_transport(int, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {

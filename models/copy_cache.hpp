@@ -33,6 +33,11 @@ class copy_cache {
         return hot;
     }
 
+    // The buffer at that address is no longer in it: a device wrote it.
+    void evict(uint64_t tlb_addr) {
+        stamps_[(tlb_addr >> 11) & mask_] = 0;
+    }
+
   private:
     struct release {
         void operator()(uint64_t *stamps) const {

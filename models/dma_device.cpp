@@ -2,6 +2,7 @@
 #include "dma_device.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace bouncesim::models {
 
@@ -21,6 +22,8 @@ uint64_t dma_device::transfer(const dma_extension &told, uint64_t offset, uint64
     uint64_t &free_at = link_free_at_ps_[told.op->event.device];
 
     uint64_t begin = std::max(start_ps, free_at);
+    if (read && timing_.bus_reads)
+        begin = read_place(told.op->event.device, begin);
     free_at = begin + on_link;
     sc_core::sc_time delay =
         sc_core::sc_time::from_value(begin + std::max(latency, on_link) - now_ps());
@@ -29,9 +32,29 @@ uint64_t dma_device::transfer(const dma_extension &told, uint64_t offset, uint64
                     offset, bytes, read},
                    delay);
     uint64_t done = now_ps() + delay.value();
+    if (read && timing_.bus_reads)
+        read_begun(told.op->event.device, done);
     transfers_++;
     busy_ps_ += static_cast<double>(done - start_ps);
     return done;
+}
+
+// With `bus_reads` outstanding the next one begins when the first of them ends.
+uint64_t dma_device::read_place(uint32_t device, uint64_t begin_ps) {
+    if (device >= reading_ps_.size())
+        reading_ps_.resize(std::size_t{device} + 1);
+    std::vector<uint64_t> &reading = reading_ps_[device];
+    if (reading.size() < timing_.bus_reads)
+        return begin_ps;
+    begin_ps = std::max(begin_ps, reading.front());
+    std::pop_heap(reading.begin(), reading.end(), std::greater<>());
+    reading.pop_back();
+    return begin_ps;
+}
+
+void dma_device::read_begun(uint32_t device, uint64_t done_ps) {
+    reading_ps_[device].push_back(done_ps);
+    std::push_heap(reading_ps_[device].begin(), reading_ps_[device].end(), std::greater<>());
 }
 
 void dma_device::b_transport(int, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay) {

@@ -43,9 +43,14 @@ class dma_device : public sc_core::sc_module {
     uint64_t transfer(const dma_extension &told, uint64_t offset, uint64_t size, bool read,
                       uint64_t start_ps);
 
+    // When a device may begin its next read, and that it has begun one that ends at `done_ps`.
+    uint64_t read_place(uint32_t device, uint64_t begin_ps);
+    void read_begun(uint32_t device, uint64_t done_ps);
+
     const costs &timing_;
     dma_port port_;
-    std::vector<uint64_t> link_free_at_ps_; // by device
+    std::vector<uint64_t> link_free_at_ps_;         // by device
+    std::vector<std::vector<uint64_t>> reading_ps_; // by device: ends of its reads, heaps
     uint64_t transfers_ = 0;
     double busy_ps_ = 0;
     uint64_t last_done_ps_ = 0;

@@ -240,6 +240,7 @@ uint64_t request_cpu::mapped_all(uint64_t time_ps) {
     request &r = context_.requests[index_];
     hardware_queue &queue = context_.queue_of(r);
     task_ = task::idle;
+    time_ps += own_work_ps(r);
     if (context_.encryption)
         time_ps += context_.encryption->doorbell_exit_ps();
     if (from_queue_) {
@@ -377,7 +378,9 @@ uint64_t request_cpu::unmap_piece(uint64_t time_ps) {
     if (task_ == task::unmap_copy) {
         since_ps_ = time_ps;
         task_ = task::unmap;
-        uint64_t copied_ps = call_service(dma_request::copy_back, time_ps);
+        uint64_t copied_ps = time_ps;
+        for (uint64_t n = 0; n < context_.devices[r.device].model.unmap_copies; n++)
+            copied_ps = call_service(dma_request::copy_back, copied_ps);
         if (copied_ps > time_ps)
             return copied_ps;
     }
@@ -396,6 +399,9 @@ uint64_t request_cpu::unmap_piece(uint64_t time_ps) {
         task_ = task::unmap_copy;
         return end_ps;
     }
+    if (r.state == request_state::receiving && r.packet != none &&
+        context_.requests[r.packet].parts == 1) // its last buffer
+        end_ps += own_work_ps(context_.requests[r.packet]);
     handler_until_ps_ = end_ps;
     task_ = task::idle;
     finish(index_, end_ps);
@@ -498,6 +504,8 @@ uint64_t request_cpu::refill_one(uint64_t time_ps) {
     uint64_t end_ps = call_service(dma_request::apply, time_ps);
     const dma_extension &told = to_service_.extension;
     task_ = task::idle;
+    if (time_ps == handler_until_ps_) // the handler that took a buffer posts the next one
+        handler_until_ps_ = end_ps;
     if (told.pooled)
         context_.measured.map_ps.add(end_ps - time_ps);
     if (told.mapped) {
@@ -517,6 +525,14 @@ uint64_t request_cpu::refill_one(uint64_t time_ps) {
 }
 
 // ---- calls ----
+
+// What the layers above the DMA API take: once a request, when it is submitted, or a packet
+// received, when the last of its buffers is unmapped.
+uint64_t request_cpu::own_work_ps(const request &r) const {
+    const costs &timing = context_.config.timing;
+    return timing.request_ps + r.size / 1024 * timing.request_ps_per_kib +
+           r.size % 1024 * timing.request_ps_per_kib / 1024;
+}
 
 // Returns when it is over.
 uint64_t request_cpu::call_service(dma_request request, uint64_t time_ps) {

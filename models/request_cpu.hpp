@@ -84,6 +84,7 @@ class request_cpu : public sc_core::sc_module {
     void end_buffer(uint32_t index, uint64_t time_ps);
     void release_place(const request &r, uint64_t time_ps);
     void defer(later what, uint32_t device, uint32_t queue, uint64_t time_ps);
+    uint64_t own_work_ps(const request &r) const;
     uint64_t call_service(dma_request request, uint64_t time_ps);
     void ring(dma_request request, uint32_t index, uint64_t time_ps);
     void fill_operation(const request &r, const piece &p, uint32_t index, uint8_t kind);

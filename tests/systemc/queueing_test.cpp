@@ -88,6 +88,14 @@ TEST(queueing, a_line_comes_over_when_another_cpu_had_it) {
     EXPECT_EQ(locks.count(2, 100500), 102040u); // one at a time
 }
 
+TEST(queueing, a_kernel_without_counters_shares_no_line_of_them) {
+    costs c = costs::zero();
+    c.line_ps = 1000;
+    area_locks locks(c, 1);
+    EXPECT_EQ(locks.count(0, 0), 0u);
+    EXPECT_EQ(locks.count(1, 500), 500u);
+}
+
 // Completions and submissions of one CPU: the interrupt's work delays what is submitted there.
 TEST(queueing, completions_and_submissions_share_a_cpu) {
     stream s(32768, 2, 2);

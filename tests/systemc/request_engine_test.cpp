@@ -327,6 +327,34 @@ TEST(requests, the_watchdog_does_not_count_idle_time) {
     EXPECT_EQ(run_requests(s).requests.completed, 4u);
 }
 
+TEST(requests, what_is_above_the_pool_takes_the_cpu_too) {
+    request_stream s("generic", 32768, 1, 1);
+    for (uint32_t i = 0; i < 10; i++) {
+        s.issue(0, i, 3 * 1024 + 512);
+        s.complete(0, i);
+    }
+    s.config.timing.request_ps = 2000000;
+    s.config.timing.request_ps_per_kib = 100000;
+    EXPECT_EQ(run_requests(s).timing.cpu_busy_ns, 10 * (2000 + 350));
+}
+
+TEST(requests, before_5_19_an_unmap_copied_back_twice) {
+    for (uint64_t copies : {1u, 2u}) {
+        request_stream s("generic", 32768, 1, 1);
+        s.issue(0, 0, 4096, 0, BOUNCE_FROM_DEVICE);
+        s.complete(100000, 0);
+        s.model.unmap_copies = copies;
+        s.config.timing.copy_cold = cost_curve{1, {{{4096, 1000000}}}};
+        s.config.timing.copy_hot = cost_curve{1, {{{4096, 10000}}}};
+        s.config.timing.cache_bytes = 1 << 20;
+        s.config.timing.dma_write_evicts = 1;
+        // Cold at the map, cold after the device, hot after that.
+        EXPECT_EQ(run_requests(s).timing.copy_ns, copies == 2 ? 2010 : 2000);
+        s.config.timing.dma_write_evicts = 0;
+        EXPECT_EQ(run_requests(s).timing.copy_ns, copies == 2 ? 1020 : 1010);
+    }
+}
+
 TEST(requests, larger_ones_are_cut) {
     request_stream s("nvme");
     s.config.scattered_percent = 0;

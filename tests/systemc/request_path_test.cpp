@@ -127,6 +127,17 @@ TEST(request_path, ends_that_come_together_share_an_interrupt) {
     EXPECT_LT(seen.path.encryption.interrupts, 5u);
 }
 
+TEST(request_path, the_handler_that_takes_a_packet_posts_the_next_buffers) {
+    request_stream s("virtio-net", 32768, 1, 1);
+    s.config.timing.map_ps = s.config.timing.unmap_ps = 1000;
+    s.issue(1000000, 0, 15000, 0, BOUNCE_FROM_DEVICE); // ten buffers
+    s.complete(1100000, 0, 0);
+    s.config.path.encryption = encryption_config::of(BOUNCE_GUEST_SEV_SNP);
+    request_outcome seen = run_requests(s);
+    EXPECT_EQ(seen.requests.completed, 1u);
+    EXPECT_EQ(seen.path.encryption.interrupts, 1u);
+}
+
 TEST(request_path, a_guest_without_bouncing_meets_private_memory) {
     request_stream s = busy("nvme");
     s.config.replay.force = false;

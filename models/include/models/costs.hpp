@@ -45,6 +45,8 @@ struct cost_curve {
     X(map_ps, "ps", 19000, "a map through the pool, beside its lock, probes, slots, counters and copy", BOUNCESIM_FROM_KERNEL) \
     X(unmap_ps, "ps", 11000, "an unmap of a bounced mapping, beside its lock, slots, counters and copy", BOUNCESIM_FROM_KERNEL) \
     X(sync_ps, "ps", 0, "a sync of a bounced mapping beside its copy", "not measured: to be set for a target") \
+    X(request_ps, "ps", 0, "CPU time of a request or packet beside its maps and unmaps: block layer, network stack, the program", "not measured: to be set for a target") \
+    X(request_ps_per_kib, "ps/KiB", 0, "the same by size: copies to the program, checksums", "not measured: to be set for a target") \
     X(lock_ps, "ps", 2300, "taking and leaving an area lock that is free", BOUNCESIM_FROM_PRIMITIVE) \
     X(lock_handoff_ps, "ps", 35000, "from the release of an area lock to the start of one that waited for it", BOUNCESIM_FROM_PRIMITIVE) \
     X(probe_ps, "ps", 1800, "a candidate slot looked at, lock held", BOUNCESIM_FROM_KERNEL) \
@@ -52,8 +54,10 @@ struct cost_curve {
     X(counters_ps, "ps", 2100, "total_used and its high-water mark at a map or an unmap", BOUNCESIM_FROM_PRIMITIVE) \
     X(line_ps, "ps", 35000, "more for a free area lock, or for the counters, when another CPU had them last: a cache line comes over", BOUNCESIM_FROM_PRIMITIVE) \
     X(cache_bytes, "bytes", 1048576, "a buffer is hot when it and all that was copied since it was fit into this", "L2 of the machine on which the copies were measured") \
+    X(dma_write_evicts, "0, 1", 0, "1: what a device wrote is not in the CPU's cache, so that the copy back is cold", "caches of a machine whose devices write to memory or to the last level; 0 for runs without devices") \
     X(bus_read_ps_per_kib, "ps/KiB", 148945, "a device's link, taken by a DMA read: 55.0 Gb/s", BOUNCESIM_FROM_PCIEB) \
     X(bus_write_ps_per_kib, "ps/KiB", 154566, "a device's link, taken by a DMA write: 53.0 Gb/s", BOUNCESIM_FROM_PCIEB) \
+    X(bus_reads, "reads", 0, "DMA reads that a device has outstanding at a time; 0 = without limit; mapping-level traces only", "not limited by default") \
     X(memory_ps, "ps", 0, "more for each copy and transfer; 16000 with encrypted memory", "Misono et al., Confidential VMs Explained, POMACS 8(3) 36, 2024, section 4.3.1: +16 ns on SEV-SNP and TDX") \
     X(memory_ps_per_kib, "ps/KiB", 0, "memory taken by a copy or transfer; 0 = without limit", "not modelled by default")
 

@@ -36,6 +36,7 @@ enum class on_full : uint8_t {
     X(status_bytes, 0, "bytes", "status, mapped from the device with each request") \
     X(descriptor_bytes, 0, "bytes", "descriptor of a mapping, in a table that is mapped too") \
     X(coherent_bytes, 0, "bytes", "requests of at most as many lie in coherent memory and are not mapped") \
+    X(unmap_copies, 1, "copies", "back to the buffer at an unmap: 2 is Linux before 5.19 (commit 01d0dd233)") \
     X(ring_entries, 0, "buffers", "receive buffers that are kept mapped; 0: no ring") \
     X(ring_bytes, 0, "bytes", "one of them") \
     X(first_tries, 1, "attempts", "map attempts before a request is put back in its queue") \
