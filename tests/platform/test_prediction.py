@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From block requests alone to what the pool went through, against the mapping events of the same
-recordings. Bounds are those that the project promises; none is fitted to a trace."""
+recordings. Bounds are those that the project promises. The share of scattered buffers
+and the place of what is put back were chosen with these recordings at hand (docs/platforms.md)."""
 
 import sys
 from pathlib import Path
