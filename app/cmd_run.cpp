@@ -23,7 +23,7 @@ struct run_outputs {
 
     bool claims_stdout() const {
         return rows.mappings == "-" || rows.fulls == "-" || rows.timeline == "-" ||
-               rows.exposure == "-" || json == "-";
+               rows.exposure == "-" || rows.lifetimes == "-" || json == "-";
     }
 };
 
@@ -33,10 +33,12 @@ run_outputs read_outputs(const po::variables_map &values) {
         return values.count(name) ? values[name].as<std::string>() : std::string();
     };
     out.json = text("json");
-    out.rows = {text("mappings"), text("fulls"), text("timeline"), text("exposure")};
+    out.rows = {text("mappings"), text("fulls"), text("timeline"), text("exposure"),
+                text("lifetimes")};
     out.directory = text("out");
     int on_stdout = (out.json == "-") + (out.rows.mappings == "-") + (out.rows.fulls == "-") +
-                    (out.rows.timeline == "-") + (out.rows.exposure == "-");
+                    (out.rows.timeline == "-") + (out.rows.exposure == "-") +
+                    (out.rows.lifetimes == "-");
     if (on_stdout > 1)
         throw refused_error("only one output can go to standard output (-)");
     return out;
@@ -64,6 +66,7 @@ run_result run_once(const simulation_options &options, const engine_options &eng
         fill(out.rows.mappings, "mappings.csv");
         fill(out.rows.fulls, "fulls.csv");
         fill(out.rows.timeline, "timeline.csv");
+        fill(out.rows.lifetimes, "lifetimes.csv");
         if (bounce_exposure_supports(&session.config().replay.pool))
             fill(out.rows.exposure, "exposure.csv");
     }
@@ -123,7 +126,8 @@ int cmd_run(const arguments &args) {
     add("timeline", file(), "pool state over time, CSV");
     add("fulls", file(), "one CSV row a full event, with its cause");
     add("exposure", file(), "one CSV row a device: stale and foreign bytes that it could reach");
-    add("out", po::value<std::string>()->value_name("DIR"), "all five, into a directory");
+    add("lifetimes", file(), "how long bounced mappings lived, as a histogram: CSV");
+    add("out", po::value<std::string>()->value_name("DIR"), "all six, into a directory");
     add("fail-on-full", "exit status 3 when a map found the pool full");
     all.add(engine_option_table()).add(own).add(simulation_option_table());
     po::variables_map values;

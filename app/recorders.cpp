@@ -61,6 +61,10 @@ recorders::recorders(const names &wanted, const bounce_replay_config &config)
         if (!exposure_)
             throw std::bad_alloc();
     }
+    if (!wanted.lifetimes.empty()) {
+        lifetimes_file_.emplace(wanted.lifetimes);
+        lifetimes_ = std::make_unique<lifetimes>();
+    }
 }
 
 recorders::~recorders() = default;
@@ -72,9 +76,9 @@ bounce_replay_hooks recorders::hooks() {
         hooks.mapped = on_mapped;
     if (fulls_ || timeline_)
         hooks.full = on_full;
-    if (timeline_ || exposure_)
+    if (timeline_ || exposure_ || lifetimes_)
         hooks.changed = on_changed;
-    if (exposure_) {
+    if (exposure_ || lifetimes_) {
         hooks.taken = on_taken;
         hooks.freed = on_freed;
     }
@@ -155,15 +159,25 @@ void recorders::on_changed(void *self, const bounce_event *event, const bounce_s
         bounce_timeline_note(r->timeline_.get(), event->time_ns, mem, is_map);
     if (r->exposure_ && event->kind == BOUNCE_EVENT_RESTART)
         bounce_exposure_restart(r->exposure_.get());
+    if (r->lifetimes_)
+        r->lifetimes_->happened(*event);
 }
 
 void recorders::on_taken(void *self, const bounce_event *event, const bounce_map_result *result,
                          const bounce_swiotlb *mem) {
-    bounce_exposure_taken(static_cast<recorders *>(self)->exposure_.get(), event, result, mem);
+    auto *r = static_cast<recorders *>(self);
+    if (r->exposure_)
+        bounce_exposure_taken(r->exposure_.get(), event, result, mem);
+    if (r->lifetimes_)
+        r->lifetimes_->taken(*event, *result);
 }
 
 void recorders::on_freed(void *self, const bounce_mapping *mapping) {
-    bounce_exposure_freed(static_cast<recorders *>(self)->exposure_.get(), mapping->dma_addr);
+    auto *r = static_cast<recorders *>(self);
+    if (r->exposure_)
+        bounce_exposure_freed(r->exposure_.get(), mapping->dma_addr);
+    if (r->lifetimes_)
+        r->lifetimes_->freed(*mapping);
 }
 
 void recorders::write_exposure() {
@@ -229,10 +243,13 @@ void recorders::finish() {
         write_timeline();
     if (exposure_)
         write_exposure();
+    if (lifetimes_)
+        lifetimes_file_->write(lifetimes_->text());
 }
 
 void recorders::commit() {
-    for (std::optional<output_file> *file : {&mappings_, &fulls_, &timeline_file_, &exposure_file_})
+    for (std::optional<output_file> *file :
+         {&mappings_, &fulls_, &timeline_file_, &exposure_file_, &lifetimes_file_})
         if (*file)
             (*file)->commit();
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows that a run writes: --mappings, --fulls, --timeline and --exposure. Engine hooks feed them.
+// Rows that a run writes: --mappings, --fulls, --timeline, --exposure and --lifetimes. Engine hooks
+// feed them.
 #pragma once
 
+#include "lifetimes.hpp"
 #include "output.hpp"
 
 #include "bounce/exposure.h"
@@ -19,7 +21,7 @@ class recorders {
   public:
     // Empty names: not wanted.
     struct names {
-        std::string mappings, fulls, timeline, exposure;
+        std::string mappings, fulls, timeline, exposure, lifetimes;
     };
     recorders(const names &wanted, const bounce_replay_config &config);
     ~recorders();
@@ -55,10 +57,11 @@ class recorders {
 
     const bounce_device *devices_ = nullptr;
     std::size_t ndevices_ = 0;
-    std::optional<output_file> mappings_, fulls_, timeline_file_, exposure_file_;
+    std::optional<output_file> mappings_, fulls_, timeline_file_, exposure_file_, lifetimes_file_;
     std::string rows_; // mappings not yet written
     std::unique_ptr<bounce_timeline, void (*)(bounce_timeline *)> timeline_;
     std::unique_ptr<bounce_exposure, void (*)(bounce_exposure *)> exposure_;
+    std::unique_ptr<lifetimes> lifetimes_;
 };
 
 } // namespace bouncesim

@@ -155,7 +155,8 @@ def test_a_directory_of_results(ops, tmp_path):
     folder = tmp_path / "a" / "b"
     text = output("run", ops, "--out", folder)
     assert str(folder) in text
-    names = ["exposure.csv", "fulls.csv", "mappings.csv", "result.json", "timeline.csv"]
+    names = ["exposure.csv", "fulls.csv", "lifetimes.csv", "mappings.csv", "result.json",
+             "timeline.csv"]  # fmt: skip
     assert sorted(p.name for p in folder.iterdir()) == names
     wanted = result("run", ops, "--exposure", tmp_path / "exposure.csv")
     assert json.loads((folder / "result.json").read_text()) == wanted
@@ -165,6 +166,18 @@ def test_a_directory_of_results(ops, tmp_path):
     assert (folder / "exposure.csv").read_text() == output("run", ops, "--exposure", "-")
     output("run", ops, "--out", folder, "--quiet")  # again, over the old ones
     assert sorted(p.name for p in folder.iterdir()) == names
+
+
+def test_lifetimes(tmp_path):
+    trace = tmp_path / "few.csv"
+    rows = [(0, "map", 1), (0, "map", 2), (5, "unmap", 1), (1000, "map", 1), (2000, "unmap", 1),
+            (2000, "map", 3), (3010, "unmap", 3), (9000, "unmap", 2), (9000, "map", 4)]  # fmt: skip
+    trace.write_text("time_ns,op,id,size,dir\n" + "".join(
+        f"{at},{op},{number},{4096 if op == 'map' else ''},{'to_device' if op == 'map' else ''}\n"
+        for at, op, number in rows))  # fmt: skip
+    text = output("run", trace, "--swiotlb", "512,force", "--lifetimes", "-")
+    # Steps of an eighth of a power of two; what stays mapped has no lifetime.
+    assert text == "at_least_ns,below_ns,maps\n5,6,1\n960,1024,2\n8192,9216,1\n"
 
 
 def test_an_old_result_stays_when_the_new_one_fails(ops, tmp_path):

@@ -99,3 +99,12 @@ def write_sweep(folder: Path, points: list[dict[str, Any]]) -> Path:
     data = {"schema": "bouncesim-sweep/1", "version": "0.1.0", "trace": trace(), "points": points}
     (folder / "sweep.json").write_text(json.dumps(data))
     return folder
+
+
+def write_lifetimes(folder: Path, steps: list[tuple[int, int, int]], **settings: Any) -> Path:
+    """A result folder with that histogram: from, below, mappings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text(json.dumps(run_result(**settings)))
+    rows = [",".join(map(str, step)) for step in steps]
+    (folder / "lifetimes.csv").write_text("\n".join(["at_least_ns,below_ns,maps", *rows]) + "\n")
+    return folder

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import bouncesim_plot as bp
+import plot_lifetimes
 import plot_pressure
 import plot_sizing
 import pytest
@@ -39,7 +40,8 @@ def launch(name, *words, **environment):
 
 def plot(name, *words):
     """The same without a process: importing matplotlib takes longer than drawing."""
-    main = {"pressure": plot_pressure.main, "sizing": plot_sizing.main}[name]
+    main = {"pressure": plot_pressure.main, "sizing": plot_sizing.main,
+            "lifetimes": plot_lifetimes.main}[name]
     out, err = io.StringIO(), io.StringIO()
     with mock.patch.object(sys, "argv", [f"plot-{name}", *map(str, words)]), \
             contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), \
