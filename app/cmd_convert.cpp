@@ -150,7 +150,7 @@ convert_request read_request(const po::variables_map &values) {
 void print_summary(std::ostream &out, const convert_request &request, const trace_session &session,
                    const trace_cut &cut, const packed_output &output, const trace_writer &writer) {
     const cut_counts &n = cut.counts();
-    const bounce_trace_counts &trace = session.counts();
+    const bounce_trace_counts trace = session.counts();
     out << request.path << ": " << request.format->name << ", " << with_commas(n.kept) << " of "
         << with_commas(n.in) << " events, from " << with_commas(trace.records) << " records ("
         << session.format().name << "), " << with_commas(output.bytes()) << " bytes";

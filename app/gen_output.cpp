@@ -3,6 +3,7 @@
 
 #include "errors.hpp"
 #include "output.hpp"
+#include "packed_output.hpp"
 
 #include "bounce/boot.h"
 
@@ -45,8 +46,9 @@ class text_output : public gen_output {
 class csv_output : public text_output {
   public:
     csv_output(const std::string &target, const gen_spec &spec) : text_output(target, spec) {
-        text_ = spec.config.requests ? "time_ns,op,id,device,cpu,size,offset,segments\n"
-                                     : "time_ns,op,id,device,cpu,dir,orig_addr,size,offset\n";
+        text_ = spec.config.requests
+                    ? "time_ns,op,id,device,cpu,size,offset,segments\n"
+                    : "time_ns,op,id,device,cpu,dir,orig_addr,size,offset,list,flags\n";
     }
     const char *name() const override {
         return "csv";
@@ -97,6 +99,7 @@ class csv_output : public text_output {
             text_ += ',';
             number(event.size);
             text_ += ',';
+            list(event);
             break;
         case BOUNCE_EVENT_SYNC_FOR_CPU:
         case BOUNCE_EVENT_SYNC_FOR_DEVICE:
@@ -105,16 +108,27 @@ class csv_output : public text_output {
             text_ += dirs[event.dir % 3];
             text_ += ",,";
             number(event.size);
-            text_ += ",0";
+            text_ += ",0,,";
             break;
         default:
             begin(",unmap,", event);
             text_ += dirs[event.dir % 3];
             text_ += ",,";
             number(event.size);
-            text_ += ',';
+            text_ += ",,,";
         }
     }
+    // Entries come one behind the other, the first one before the others.
+    void list(const bounce_event &event) {
+        text_ += ',';
+        if (event.flags & BOUNCE_EVENT_LIST_FIRST)
+            list_id_ = event.id;
+        if (event.flags & BOUNCE_EVENT_IN_LIST)
+            number(list_id_);
+        text_ += event.flags & BOUNCE_EVENT_LIST_LAST ? ",last" : ",";
+    }
+
+    std::uint64_t list_id_ = 0;
 };
 
 // Operation streams: pool and masks, but neither times nor names.
@@ -195,16 +209,12 @@ const struct {
      [](const std::string &target, const std::string &, const gen_spec &spec) {
          return std::unique_ptr<gen_output>(new csv_output(target, spec));
      }},
+    {"native", ".bnc", true, make_native_output},
     {"ops", ".ops", false,
      [](const std::string &target, const std::string &, const gen_spec &spec) {
          return std::unique_ptr<gen_output>(new ops_output(target, spec));
      }},
 };
-
-bool ends_with(const std::string &text, const std::string &suffix) {
-    return text.size() > suffix.size() &&
-           text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
-}
 
 } // namespace
 
@@ -217,9 +227,12 @@ std::string gen_format_names() {
 
 std::unique_ptr<gen_output> open_gen_output(const std::string &format, const std::string &target,
                                             const std::string &spec_path, const gen_spec &spec) {
-    std::string wanted = format;
+    std::string wanted = format, packing;
+    std::string suffix = suffix_of(target, &packing);
+    if (!packing.empty() && suffix != ".bnc")
+        suffix.clear(); // text is written as it is
     for (const auto &row : formats)
-        if (wanted.empty() && ends_with(target, row.suffix))
+        if (wanted.empty() && (suffix == row.suffix))
             wanted = row.name;
     if (wanted.empty() && target == "-")
         wanted = "csv";
@@ -228,7 +241,7 @@ std::unique_ptr<gen_output> open_gen_output(const std::string &format, const std
             continue;
         if (spec.config.requests && !row.requests)
             throw refused_error(spec_path + ": level = \"requests\"; " + wanted +
-                                " carries mappings alone, csv both");
+                                " carries mappings alone, csv and native both");
         return row.open(target, spec_path, spec);
     }
     if (wanted.empty())

@@ -24,6 +24,10 @@ class gen_output {
 // that is not known or cannot carry what the spec makes, run_error when it cannot be written.
 std::unique_ptr<gen_output> open_gen_output(const std::string &format, const std::string &target,
                                             const std::string &spec_path, const gen_spec &spec);
-std::string gen_format_names(); // "csv, ops"
+std::string gen_format_names(); // "csv, native, ops"
+
+// A row of its table.
+std::unique_ptr<gen_output> make_native_output(const std::string &target,
+                                               const std::string &spec_path, const gen_spec &spec);
 
 } // namespace bouncesim

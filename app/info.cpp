@@ -86,7 +86,7 @@ json::object oddities_json(const trace_info &info, const bounce_profile_stream &
 }
 
 json::object losses_json(const trace_info &info) {
-    const bounce_trace_counts &c = info.session->counts();
+    const bounce_trace_counts c = info.session->counts();
     return {{"lost_events", c.lost_events},
             {"truncated_lists", c.truncated_lists},
             {"failed_lists", c.failed_lists},
@@ -94,6 +94,7 @@ json::object losses_json(const trace_info &info) {
             {"unmatched_syncs", c.unmatched_syncs},
             {"implied_unmaps", c.implied_unmaps},
             {"malformed", c.malformed},
+            {"cut_records", c.cut_records},
             {"late_records", c.late_records},
             {"time_steps_back", c.time_steps_back},
             {"not_tracked", c.not_tracked + info.totals().not_tracked}};

@@ -18,16 +18,13 @@ void row(std::ostream &out, const char *label, const std::string &text) {
     out << left << text << '\n';
 }
 
-std::string counted(std::uint64_t count, const char *one, const char *many) {
-    return with_commas(count) + " " + (count == 1 ? one : many);
-}
-
 std::string sizes_text(const bounce_histogram &sizes) {
     percentiles of(sizes);
     if (!sizes.count)
         return "-";
-    return bytes_text(sizes.min) + " to " + bytes_text(sizes.max) + ", median " +
-           bytes_text(of.median()) + ", p99 " + bytes_text(of.at(990));
+    return (sizes.min == sizes.max ? "all " + bytes_text(sizes.min)
+                                   : bytes_text(sizes.min) + " to " + bytes_text(sizes.max)) +
+           ", median " + bytes_text(of.median()) + ", p99 " + bytes_text(of.at(990));
 }
 
 std::string lifetimes_text(const bounce_histogram &times) {
@@ -47,19 +44,25 @@ std::string maps_text(const trace_info &info, const bounce_profile_stream &s) {
         if (s.failed)
             text += ", " + with_commas(s.failed) + " failed";
         if (s.operations != s.maps - s.failed - s.tried)
-            text += "; " + counted(s.operations, "call", "calls") + ", lists of up to " +
+            text += "; " + counted(s.operations, "call(s)") + ", lists of up to " +
                     with_commas(s.segments.max);
         return text;
     }
     bounce_request_counts r = info.session->request_counts();
-    text += ": " + with_commas(r.reads) + " reads, " + with_commas(r.writes) + " writes";
+    text += ": " + counted(r.reads, "read(s)") + ", " + counted(r.writes, "write(s)");
     return text;
 }
 
+// Rare ones are not 0.00.
+std::string mean_text(double mean) {
+    if (mean > 0 && mean < 0.01)
+        return "less than 0.01";
+    return mean < 10 ? fixed(mean, 2) : with_commas(static_cast<std::uint64_t>(mean + 0.5));
+}
+
 std::string level_text(const bounce_level &level) {
-    return fixed(level.maps_mean, level.maps_mean < 10 ? 2 : 0) + " on average, " +
-           with_commas(level.maps_peak) + " at most; " +
-           bytes_text(static_cast<std::uint64_t>(level.bytes_mean)) + ", " +
+    return mean_text(level.maps_mean) + " on average, " + with_commas(level.maps_peak) +
+           " at most; " + bytes_text(static_cast<std::uint64_t>(level.bytes_mean)) + ", " +
            bytes_text(level.bytes_peak) + " at most";
 }
 
@@ -68,11 +71,11 @@ std::string demand_text(const bounce_level &level, std::uint64_t failed) {
         return "none: nothing bounces";
     std::string text = with_commas(level.slots_peak) + " slots (" +
                        bytes_text(level.slots_peak << BOUNCE_SLOT_SHIFT) + ") at the peak, " +
-                       fixed(level.slots_mean, level.slots_mean < 10 ? 1 : 0) +
+                       mean_text(level.slots_mean) +
                        " on average; swiotlb=" + std::to_string(pool_for(level.slots_peak)) +
                        " holds that if nothing fragments (no guarantee: see `bouncesim sweep`)";
     if (failed)
-        text += "; " + counted(failed, "failed map", "failed maps") + " wanted more";
+        text += "; " + counted(failed, "failed map(s)") + " wanted more";
     return text;
 }
 
@@ -116,40 +119,44 @@ std::string cpus_text(const trace_info &info, std::uint64_t maps) {
 
 std::string listed(const std::vector<std::pair<std::uint64_t, const char *>> &items) {
     std::string text;
-    for (const auto &[count, what] : items)
+    for (const auto &[count, what] : items) {
         if (count)
-            text += (text.empty() ? "" : ", ") + with_commas(count) + " " + what;
+            text += (text.empty() ? "" : ", ") + counted(count, what);
+    }
     return text;
 }
 
 std::string losses_text(const trace_info &info) {
-    const bounce_trace_counts &c = info.session->counts();
+    const bounce_trace_counts c = info.session->counts();
     bool requests = info.session->config().requests;
     return listed(
-        {{c.lost_events, "events lost by the recorder"},
-         {c.truncated_lists, "scatter lists printed only in part"},
-         {c.failed_lists, "scatter lists that failed"},
-         {c.unmatched_unmaps, requests ? "completions without a request" : "unmaps without a map"},
-         {c.unmatched_syncs, "syncs outside any mapping"},
-         {c.implied_unmaps, requests ? "completions missing" : "unmaps missing"},
-         {c.malformed, "malformed records"},
-         {c.late_records, "records too late to be put in order"},
+        {{c.lost_events, "event(s) lost by the recorder"},
+         {c.truncated_lists, "scatter list(s) printed only in part"},
+         {c.failed_lists, "scatter list(s) that failed"},
+         {c.unmatched_unmaps,
+          requests ? "completion(s) without a request" : "unmap(s) without a map"},
+         {c.unmatched_syncs, "sync(s) outside any mapping"},
+         {c.implied_unmaps, requests ? "completion(s) missing" : "unmap(s) missing"},
+         {c.malformed, "malformed record(s)"},
+         {c.cut_records, "record(s) cut by the end of the input"},
+         {c.late_records, "record(s) too late to be put in order"},
          {c.not_tracked + info.totals().not_tracked, "beyond the limit of what is followed"}});
 }
 
 std::string oddities_text(const trace_info &info, const bounce_profile_stream &all) {
     bool requests = info.session->config().requests;
-    const bounce_trace_counts &c = info.session->counts();
-    return listed({{all.oversize, requests ? "requests over 256 KiB (split before they are mapped)"
-                                           : "maps over 256 KiB (no pool can serve them)"},
-                   {!requests || info.totals().has_offsets ? all.unaligned : 0,
-                    requests ? "not at multiples of 4 KiB on the device"
-                             : "buffers not at the start of a page"},
-                   {all.padded_slots, "slots taken for offsets alone"},
-                   {all.live, requests ? "requests never completed"
-                                       : "buffers never unmapped (`bouncesim lint`)"},
-                   {all.held, "buffers mapped before the trace began"},
-                   {c.time_steps_back, "steps back in time (joined recordings)"}});
+    const bounce_trace_counts c = info.session->counts();
+    return listed(
+        {{all.oversize, requests ? "request(s) over 256 KiB (split before they are mapped)"
+                                 : "map(s) over 256 KiB, which no pool can serve"},
+         {!requests || info.totals().has_offsets ? all.unaligned : 0,
+          requests ? "not at multiples of 4 KiB on the device"
+                   : "buffer(s) not at the start of a page"},
+         {all.padded_slots, "slot(s) taken for offsets alone"},
+         {all.live,
+          requests ? "request(s) never completed" : "buffer(s) never unmapped (`bouncesim lint`)"},
+         {all.held, "buffer(s) mapped before the trace began"},
+         {c.time_steps_back, "step(s) back in time (joined recordings)"}});
 }
 
 struct device_row {
@@ -220,7 +227,7 @@ void print_devices(std::ostream &out, const trace_info &info) {
 
 void print_info(std::ostream &out, const trace_info &info) {
     const trace_session &session = *info.session;
-    const bounce_trace_counts &c = session.counts();
+    const bounce_trace_counts c = session.counts();
     const std::string &first = session.options().traces[0];
     bool requests = session.config().requests;
     stream_sum sum;
@@ -234,9 +241,9 @@ void print_info(std::ostream &out, const trace_info &info) {
             : "";
     row(out, "trace",
         (first == "-" ? "standard input" : first) + others + ": " + session.format().name + ", " +
-            counted(c.records, "record", "records") + ", " +
+            counted(c.records, "record(s)") + ", " +
             (session.timed() ? time_text(c.span_ns) : "no times") + ", " +
-            counted(session.devices().size(), "device", "devices"));
+            counted(session.devices().size(), "device(s)"));
     row(out, requests ? "requests" : "maps", maps_text(info, sum.all));
     row(out, "sizes", sizes_text(sum.all.sizes));
     row(out, requests ? "in flight" : "mapped", level_text(info.totals().level));
@@ -247,8 +254,8 @@ void print_info(std::ostream &out, const trace_info &info) {
     row(out, "demand", demand_text(info.totals().level, sum.all.failed));
     row(out, "rates", rates_text(info, sum.all));
     row(out, "CPUs", cpus_text(info, sum.all.maps));
-    if (std::string skipped = listed({{c.other_events, "events of other kinds"},
-                                      {c.coherent_events, "coherent allocations"}});
+    if (std::string skipped = listed({{c.other_events, "event(s) of other kinds"},
+                                      {c.coherent_events, "coherent allocation(s)"}});
         !skipped.empty())
         row(out, "left out", skipped);
     if (std::string losses = losses_text(info); !losses.empty())

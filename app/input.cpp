@@ -5,6 +5,7 @@
 #include "line_cut.hpp"
 #include "output.hpp"
 #include "tar.hpp"
+#include "zstd_frames.hpp"
 
 #include <boost/iostreams/chain.hpp>
 #include <boost/iostreams/filter/gzip.hpp>
@@ -83,9 +84,12 @@ struct boost_source {
     using char_type = char;
     using category = io::source_tag;
     raw_source *raw;
+    zstd_frames *frames; // NULL: another compression, which tells itself where it ends
 
     std::streamsize read(char *buffer, std::streamsize capacity) {
         std::size_t n = raw->read(buffer, static_cast<std::size_t>(capacity));
+        if (frames)
+            frames->add(buffer, n);
         return n ? static_cast<std::streamsize>(n) : -1;
     }
 };
@@ -127,6 +131,7 @@ int open_file(const std::string &path) {
 struct trace_input::part {
     raw_source raw;
     const char *compression = nullptr;
+    zstd_frames frames;
     io::filtering_streambuf<io::input> unpack;
     std::uint64_t newlines = 0;
     std::string head; // the first bytes, decompressed
@@ -162,7 +167,7 @@ struct trace_input::part {
             unpack.push(io::lzma_decompressor());
         else
             unpack.push(io::zstd_decompressor());
-        unpack.push(boost_source{&raw}, 1 << 16);
+        unpack.push(boost_source{&raw, compression[0] == 'z' ? &frames : nullptr}, 1 << 16);
     }
     part(const part &) = delete;
     part &operator=(const part &) = delete;
@@ -180,8 +185,10 @@ struct trace_input::part {
         }
         if (!compression)
             return raw.read(buffer, capacity);
-        return static_cast<std::size_t>(std::max<std::streamsize>(
-            0, unpack.sgetn(buffer, static_cast<std::streamsize>(capacity))));
+        std::streamsize n = unpack.sgetn(buffer, static_cast<std::streamsize>(capacity));
+        if (n <= 0 && !frames.whole())
+            throw std::runtime_error("the input ends within a zstd frame");
+        return static_cast<std::size_t>(std::max<std::streamsize>(0, n));
     }
 
     // The files beside the trace; what is missing is not told.

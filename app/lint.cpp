@@ -126,6 +126,8 @@ void linter::take(const bounce_note &note) {
         return found(finding_kind::lost_events, where, note.size);
     case BOUNCE_NOTE_MALFORMED:
         return found(finding_kind::malformed, where);
+    case BOUNCE_NOTE_CUT_RECORD:
+        return found(finding_kind::cut_record, where);
     case BOUNCE_NOTE_NOT_TRACKED:
         return found(finding_kind::not_tracked, where);
     case BOUNCE_NOTE_MAP:

@@ -33,6 +33,7 @@ namespace bouncesim {
     X(unmap_without_map, warning, "completion without a request", "unmap of an unknown mapping")   \
     X(sync_without_map, warning, "", "sync of an unknown mapping")                                 \
     X(lost_events, warning, "records lost by the recorder", "events lost by the recorder")         \
+    X(cut_record, warning, "the input ends in a record", "the input ends in a record")                \
     X(malformed, warning, "records that cannot be read", "records that cannot be read")            \
     X(restart, warning, "time goes back: recordings joined", "time goes back: recordings joined")  \
     X(late_record, warning, "record too late to be put in order",                                  \

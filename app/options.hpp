@@ -48,7 +48,7 @@ struct simulation_options {
     bool raw_requests = false;   // an engine takes requests as they are
     // Sets what a platform knows of a device; empty: nothing.
     std::function<void(bounce_device &device, const char *format)> shape;
-    bool as_read = false;        // convert: events as the reader gives them, nothing made of them
+    bool as_read = false; // convert: events as the reader gives them, nothing made of them
     bool quiet = false;
 };
 

@@ -109,10 +109,11 @@ json::object requests_json(const trace_session &session) {
 } // namespace
 
 json::object trace_json(const trace_session &session) {
-    const bounce_trace_counts &c = session.counts();
+    const bounce_trace_counts c = session.counts();
     json::object skipped{{"other_events", c.other_events},
                          {"coherent_events", c.coherent_events},
                          {"malformed", c.malformed},
+                         {"cut_records", c.cut_records},
                          {"not_tracked", c.not_tracked}};
     json::array files;
     bool requests = session.config().requests;

@@ -118,7 +118,7 @@ void trace_session::read_window() {
     read_events(window_, window_events);
     if (!window_.empty())
         return check_only();
-    const bounce_trace_counts &seen = counts();
+    const bounce_trace_counts seen = counts();
     std::string records = with_commas(seen.records);
     if (seen.records == 0 && bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS)
         throw refused_error(input_->where(0) + "no records in it; requests were expected");
@@ -388,8 +388,11 @@ bool trace_session::contradicted() const {
            (low < recorded.start || high > recorded.start + (recorded.nslabs << BOUNCE_SLOT_SHIFT));
 }
 
-const bounce_trace_counts &trace_session::counts() const {
-    return *bounce_trace_get_counts(trace_);
+bounce_trace_counts trace_session::counts() const {
+    bounce_trace_counts counts = *bounce_trace_get_counts(trace_);
+    if (merge_)
+        counts.cut_records += bounce_blktrace_merge_cut(merge_.get());
+    return counts;
 }
 
 const bounce_format &trace_session::format() const {

@@ -99,7 +99,7 @@ class trace_session {
     const bounce_trace *trace() const {
         return trace_;
     }
-    const bounce_trace_counts &counts() const;
+    bounce_trace_counts counts() const;
     bounce_request_counts request_counts() const {
         return bounce_trace_requests(trace_);
     }

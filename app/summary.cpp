@@ -53,27 +53,28 @@ void row(std::ostream &out, const char *label, const std::string &text) {
 }
 
 std::string losses(const trace_session &session) {
-    const bounce_trace_counts &c = session.counts();
+    const bounce_trace_counts c = session.counts();
     std::string text;
     auto add = [&](std::uint64_t count, const char *what) {
         if (count)
-            text += (text.empty() ? "" : ", ") + with_commas(count) + " " + what;
+            text += (text.empty() ? "" : ", ") + counted(count, what);
     };
-    add(c.other_events, "events of other kinds");
-    add(c.coherent_events, "coherent allocations (not from this pool)");
-    add(c.malformed, "malformed lines");
-    add(c.lost_events, "events lost by the recorder");
+    add(c.other_events, "event(s) of other kinds");
+    add(c.coherent_events, "coherent allocation(s) (not from this pool)");
+    add(c.malformed, "malformed line(s)");
+    add(c.cut_records, "record(s) cut by the end of the input");
+    add(c.lost_events, "event(s) lost by the recorder");
     add(c.unmatched_unmaps,
-        session.config().requests ? "completions without a request" : "unmaps without a map");
-    add(c.unmatched_syncs, "syncs outside any mapping");
+        session.config().requests ? "completion(s) without a request" : "unmap(s) without a map");
+    add(c.unmatched_syncs, "sync(s) outside any mapping");
     add(c.implied_unmaps, session.config().requests
-                              ? "completions missing (same request issued again)"
-                              : "unmaps missing (address given out again)");
-    add(c.not_tracked, "maps beyond the limit of live mappings");
-    add(c.truncated_lists, "scatter lists printed only in part");
-    add(c.time_steps_back, "steps back in time (joined recordings)");
-    add(c.late_records, "records too late to be put in order");
-    add(session.mapping_counts().not_tracked, "requests beyond the limit of live mappings");
+                              ? "completion(s) missing (same request issued again)"
+                              : "unmap(s) missing (address given out again)");
+    add(c.not_tracked, "map(s) beyond the limit of live mappings");
+    add(c.truncated_lists, "scatter list(s) printed only in part");
+    add(c.time_steps_back, "step(s) back in time (joined recordings)");
+    add(c.late_records, "record(s) too late to be put in order");
+    add(session.mapping_counts().not_tracked, "request(s) beyond the limit of live mappings");
     return text;
 }
 
@@ -164,7 +165,7 @@ std::string causes_text(const bounce_stats &stats) {
 void print_summary(std::ostream &out, trace_session &session, const bounce_stats &s,
                    const bounce_exposure *exposure) {
     const bounce_replay_config &config = session.config().replay;
-    const bounce_trace_counts &c = session.counts();
+    const bounce_trace_counts c = session.counts();
     const std::string &first = session.options().traces[0];
     std::uint64_t slots =
         config.pool.device_nslabs ? config.pool.device_nslabs : config.pool.nslabs;

@@ -14,6 +14,12 @@ std::string with_commas(std::uint64_t value) {
     return digits;
 }
 
+std::string counted(std::uint64_t count, std::string what) {
+    for (std::size_t at = 0; (at = what.find("(s)")) != std::string::npos;)
+        what.replace(at, 3, count == 1 ? "" : "s");
+    return with_commas(count) + " " + what;
+}
+
 std::string hex(std::uint64_t value) {
     char text[24];
     std::snprintf(text, sizeof(text), "%llx", static_cast<unsigned long long>(value));
@@ -35,6 +41,8 @@ static std::string short_number(double value) {
 }
 
 std::string bytes_text(std::uint64_t bytes) {
+    if (bytes == 1)
+        return "1 byte";
     static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     double value = static_cast<double>(bytes);
     int unit = 0;

@@ -12,6 +12,7 @@ struct part {
     struct lines lines;
     const char *name;
     uint64_t time_ns;
+    uint64_t records;
     size_t whole; /* bytes of the record at hand, 0: at the end */
 };
 
@@ -20,6 +21,7 @@ struct bounce_blktrace_merge {
     size_t count;
     struct part **heap; /* parts that have a record, earliest first */
     size_t live;
+    uint64_t cut; /* files that end in a record */
     size_t given; /* bytes of the first one's record that were read already */
     bool started;
     bool big;
@@ -79,18 +81,27 @@ static enum bounce_status refuse(const struct part *part, struct bounce_error *e
                          part->name, part->lines.consumed, what);
 }
 
+/* What its recorder did not write to the end is left out. */
+static enum bounce_status cut(struct bounce_blktrace_merge *merge)
+{
+    merge->cut++;
+    return BOUNCE_OK;
+}
+
 /* Looks at the part's next record. */
 static enum bounce_status look(struct bounce_blktrace_merge *merge, struct part *part,
                                struct bounce_error *error)
 {
     const unsigned char *p;
-    size_t got;
+    size_t got, whole;
     bool big;
     enum bounce_status status = bytes_peek(&part->lines, BLKTRACE_RECORD, &p, &got, error);
 
     part->whole = 0;
     if (status || got == 0)
         return status;
+    if (got < BLKTRACE_RECORD && part->records)
+        return cut(merge);
     if (got < BLKTRACE_RECORD)
         return refuse(part, error, "the file ends in the record that begins here");
     if (!blktrace_is_record(p, got, &big))
@@ -100,7 +111,16 @@ static enum bounce_status look(struct bounce_blktrace_merge *merge, struct part 
     merge->big = big;
     merge->big_known = true;
     part->time_ns = bytes_u64(p + BLKTRACE_TIME_AT, big);
-    part->whole = BLKTRACE_RECORD + bytes_u16(p + BLKTRACE_PAYLOAD_AT, big);
+    whole = BLKTRACE_RECORD + bytes_u16(p + BLKTRACE_PAYLOAD_AT, big);
+    status = bytes_peek(&part->lines, whole, &p, &got, error);
+    if (status)
+        return status;
+    if (got < whole && part->records)
+        return cut(merge);
+    if (got < whole)
+        return refuse(part, error, "the file ends in the record that begins here");
+    part->whole = whole;
+    part->records++;
     return BOUNCE_OK;
 }
 
@@ -160,8 +180,6 @@ static enum bounce_status read_merged(void *context, void *buffer, size_t capaci
         status = bytes_peek(&part->lines, wanted < room ? wanted : room, &p, &n, error);
         if (status)
             break;
-        if (n < wanted && n < room)
-            return refuse(part, error, "the file ends in the record that this is the rest of");
         status = bytes_take(&part->lines, n, &p, &n, error);
         memcpy((char *)buffer + *got, p, n);
         *got += n;
@@ -181,4 +199,9 @@ static enum bounce_status read_merged(void *context, void *buffer, size_t capaci
 struct bounce_input bounce_blktrace_merge_input(struct bounce_blktrace_merge *merge)
 {
     return (struct bounce_input){merge, read_merged};
+}
+
+uint64_t bounce_blktrace_merge_cut(const struct bounce_blktrace_merge *merge)
+{
+    return merge->cut;
 }

@@ -37,6 +37,10 @@ enum bounce_status bytes_malformed(uint64_t at, struct bounce_error *error, cons
 
 enum bounce_status bytes_cut(struct bounce_trace *trace, uint64_t at, struct bounce_error *error)
 {
+    if (trace_cut(trace)) {
+        trace->lines.begin = trace->lines.end;
+        return BOUNCE_END;
+    }
     if (trace->options.skip_malformed) {
         trace->counts.malformed++;
         trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MALFORMED,

@@ -19,8 +19,8 @@ enum bounce_status bytes_peek(struct lines *lines, size_t size, const unsigned c
 enum bounce_status bytes_malformed(uint64_t at, struct bounce_error *error, const char *what,
                                    const char *wanted);
 
-/* The input ends in the record that begins at byte `at`: refused, or counted with skip_malformed
- * (BOUNCE_END). */
+/* The input ends in the record that begins at byte `at`: counted (BOUNCE_END) when others stand in
+ * front of it or with skip_malformed, else refused. */
 enum bounce_status bytes_cut(struct bounce_trace *trace, uint64_t at, struct bounce_error *error);
 
 static inline uint32_t bytes_u16(const unsigned char *p, bool big)

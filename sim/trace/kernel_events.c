@@ -132,6 +132,7 @@ static enum bounce_status take_block(struct bounce_trace *trace, struct kernel_e
     trace->recorded.forced = trace->recorded.guessed_force = true;
     if (state->bad_events && !trace->options.skip_malformed) {
         trace->lines.number = state->bad_line;
+        trace->lines.cut = false;
         return bad_request(trace, error);
     }
     trace->counts.malformed += state->bad_events;
@@ -158,6 +159,8 @@ static enum bounce_status on_block(struct bounce_trace *trace, struct kernel_eve
     if (!block_event_parse(line->args, &event)) {
         if (state->view == BLOCK)
             return bad_request(trace, error);
+        if (trace->lines.cut && trace_cut(trace))
+            return BOUNCE_OK;
         if (!state->bad_events++)
             state->bad_line = trace->lines.number;
         return BOUNCE_OK;

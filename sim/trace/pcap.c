@@ -207,7 +207,9 @@ static enum bounce_status read_packet(struct bounce_trace *trace, struct bounce_
     case PCAP_ERROR_BREAK:
         return BOUNCE_END;
     default:
-        if (!s->status && (trace->options.skip_malformed || at_end(trace))) {
+        if (!s->status && at_end(trace) && trace_cut(trace))
+            return BOUNCE_END;
+        if (!s->status && trace->options.skip_malformed) {
             trace->counts.malformed++; /* what follows, if anything, cannot be found */
             trace->lines.begin = trace->lines.end;
             trace->lines.at_end = true;

@@ -122,6 +122,10 @@ static inline void trace_lost(struct bounce_trace *trace, uint64_t count)
  * DEVICES_MAX or without memory. */
 uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length);
 
+/* The input ends in a record that others stand in front of, as when a recorder was killed: it is
+ * counted and left out. False: nothing stands in front. */
+bool trace_cut(struct bounce_trace *trace);
+
 /* A record that cannot be read: refused, or counted with skip_malformed. */
 enum bounce_status trace_malformed(struct bounce_trace *trace, struct bounce_error *error,
                                    const char *what, const char *wanted);

@@ -50,9 +50,21 @@ uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t lengt
     return *hint = (uint16_t)trace->ndevices++;
 }
 
+bool trace_cut(struct bounce_trace *trace)
+{
+    if (!trace->counts.records)
+        return false;
+    trace->counts.cut_records++;
+    trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_CUT_RECORD,
+                                           .device = BOUNCE_NOTE_NO_DEVICE});
+    return true;
+}
+
 enum bounce_status trace_malformed(struct bounce_trace *trace, struct bounce_error *error,
                                    const char *what, const char *wanted)
 {
+    if (trace->lines.cut && trace_cut(trace))
+        return BOUNCE_OK;
     if (trace->options.skip_malformed) {
         trace->counts.malformed++;
         trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MALFORMED,

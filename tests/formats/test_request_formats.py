@@ -224,8 +224,13 @@ def test_blktrace_of_several_cpus_is_merged(tmp_path):
     for key in "records", "span_ns", "requests", "unmatched_unmaps":
         assert got["trace"][key] == whole["trace"][key], key
     assert result("run", *reversed(files))["trace"]["requests"] == got["trace"]["requests"]
-    files[2].write_bytes(parts[2][:-5])
-    refused("run", *files, words=["t.blktrace.2: byte ", "ends in the record"])
+    for length in 5, 40:  # in the payload of its last record, or in the record itself
+        files[2].write_bytes(parts[2][:-length])
+        cut = result("run", *files)
+        assert cut["trace"]["skipped"]["cut_records"] == 1
+        assert cut["trace"]["records"] == got["trace"]["records"] - 1
+    files[2].write_bytes(parts[2][:20])  # nothing stands in front: not a blktrace file, as it seems
+    refused("run", *files, words=["t.blktrace.2: byte 0: ", "ends in the record"])
     files[2].write_bytes(b"\0" * 100)
     refused("run", *files, words=["t.blktrace.2: byte 0: not a blktrace record"])
     files[2].write_bytes((HERE / "be.blktrace").read_bytes())
@@ -242,8 +247,9 @@ def test_a_cut_capture_is_read_as_far_as_it_goes(tmp_path):
     path = tmp_path / "t"
     path.write_bytes((HERE / "le.pcap").read_bytes()[:-10])
     got = result("run", path)
-    assert (got["trace"]["records"], got["trace"]["skipped"]["malformed"]) == (2, 1)
-    assert "1 malformed" in output("run", path)
+    assert (got["trace"]["records"], got["trace"]["skipped"]["cut_records"]) == (2, 1)
+    assert "1 record cut by the end of the input" in output("run", path)
+    assert "1 record cut by the end of the input" in output("info", path)
 
 
 @pytest.mark.parametrize(
@@ -285,14 +291,28 @@ def test_refusals_name_the_line(tmp_path, name, number, line, words):
     assert got["trace"]["skipped"]["malformed"] == 1
 
 
-@pytest.mark.parametrize("name,at", [("le.blktrace", 622), ("v1.vscsi", 128), ("v2.vscsi", 160)])
-def test_refusals_name_the_byte(tmp_path, name, at):
+@pytest.mark.parametrize("name", ["requests.csv", "disk.blkparse", "msr.csv", "tpcc.mqsim"])
+def test_text_that_was_cut_in_a_line(tmp_path, name):
+    """A recorder that was killed, a disk that was full: what stands in front is good."""
+    path = tmp_path / name
+    path.write_text((HERE / name).read_text())
+    whole = result("run", path)["trace"]["records"]
+    path.write_text(path.read_text().rstrip("\n") + "\n1,2")
+    got = result("run", path)["trace"]
+    assert got["skipped"]["cut_records"] == 1
+    assert got["records"] == whole and got["skipped"]["malformed"] == 0
+    path.write_text(path.read_text() + "\n")
+    refused("run", path)
+
+
+@pytest.mark.parametrize("name", ["le.blktrace", "v1.vscsi", "v2.vscsi"])
+def test_refusals_name_the_byte(tmp_path, name):
     path = tmp_path / name
     content = (HERE / name).read_bytes()
     path.write_bytes(content[:-3])
-    refused("run", path, words=[f"{path}: byte {at}: ", "ends in the record"])
-    got = result("run", path, "--skip-malformed")
-    assert got["trace"]["skipped"]["malformed"] == 1
+    got = result("run", path)
+    assert got["trace"]["skipped"]["cut_records"] == 1
+    assert "the input ends in a record" in output("lint", path, status=3)
     path.write_bytes(content + bytes(len(content)))
     refused("run", path, words=[f"{path}: byte {len(content)}: not a "])
 

@@ -50,7 +50,7 @@ def test_examples(path, tmp_path):
     assert f"`{path.name}`" in (WORKLOADS / "README.md").read_text()
 
 
-SHA = "f6c3af6bd91b8ad565d515b9c103bc33c3773941d1ee2d2f0ab08f7c69e98f98"
+SHA = "242db495e72178dcbf348a157b5e8fa13baf12a62ce5c37dae21f5617bac99a0"
 
 
 def test_the_same_everywhere(spec):
@@ -77,6 +77,37 @@ def test_formats(spec, tmp_path):
     size = ["--swiotlb", "32768,2", "--cpus", "2", "--device", "*:min_align_mask=fff"]
     one, two = (result("run", t, *size)["swiotlb"]["used_hiwater"] for t in (csv, ops))
     assert one == two == a["demand"]["slots_peak"]
+
+
+LISTS = SPEC.replace("rate = 5000", "rate = 5000\nsegments = { uniform = [1, 8] }")
+
+
+@pytest.mark.parametrize("text", [SPEC, LISTS, 'level = "requests"\n' + SPEC])
+def test_native_says_what_csv_says(spec, tmp_path, text):
+    csv, native = tmp_path / "t.csv", tmp_path / "t.bnc"
+    output("gen", spec(text), "-o", csv)
+    said = output("gen", spec(text), "-o", native)
+    assert "native" in said and native.stat().st_size * 3 < csv.stat().st_size
+    options = ["--swiotlb", "512,2", "--cpus", "2", "--device", "*:min_align_mask=fff"]
+    a, b = result("run", csv, *options), result("run", native, *options)
+    for key in "events", "swiotlb", "copy":
+        assert a[key] == b[key], key
+    lists = result("info", native)["totals"]
+    assert lists["maps"] == result("info", csv)["totals"]["maps"]
+    if text == LISTS:  # of four or five entries
+        assert lists["operations"] * 4 < lists["maps"]
+        assert result("info", csv)["totals"]["operations"] == lists["operations"]
+    assert output("lint", native) and output("lint", csv)
+    # Masks come with it; what stands in the header is the pool of the spec.
+    told = result("run", native)
+    assert told["config"]["devices"][0]["name"] == "disk"
+    if "requests" not in text:
+        assert told["config"]["devices"][0]["min_align_mask"] == "fff"
+        assert told["swiotlb"]["nslabs"] == 32768
+    packed = tmp_path / "t.bnc.zst"
+    output("gen", spec(text), "-o", packed, "--quiet")
+    assert result("run", packed)["events"] == told["events"]
+    assert output("gen", spec(text), "-o", "-", "--format", "csv") == csv.read_text()
 
 
 def test_requests(spec, tmp_path):

@@ -29,9 +29,12 @@ BOUNCE_API enum bounce_status bounce_blktrace_merge_create(const struct bounce_i
 BOUNCE_API void bounce_blktrace_merge_destroy(struct bounce_blktrace_merge *merge);
 
 /* The records of all of them, earliest first; each must be in order itself. Reading fails with
- * BOUNCE_MALFORMED, the name and the byte, for what is no record, is cut, or has another byte order
- * than the first. */
+ * BOUNCE_MALFORMED, the name and the byte, for what is no record, or has another byte order than
+ * the first. */
 BOUNCE_API struct bounce_input bounce_blktrace_merge_input(struct bounce_blktrace_merge *merge);
+
+/* So far: files that end in a record behind others; it is left out. */
+BOUNCE_API uint64_t bounce_blktrace_merge_cut(const struct bounce_blktrace_merge *merge);
 
 BOUNCE_END_DECLS
 

@@ -26,6 +26,7 @@ enum bounce_note_kind {
     BOUNCE_NOTE_LATE_RECORD, /* too late to be put in order */
     BOUNCE_NOTE_LOST_EVENTS, /* `size` of them */
     BOUNCE_NOTE_MALFORMED,
+    BOUNCE_NOTE_CUT_RECORD, /* the input ends in it */
     BOUNCE_NOTE_NOT_TRACKED,
     BOUNCE_NOTE_KINDS
 };

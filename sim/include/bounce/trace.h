@@ -87,6 +87,7 @@ struct bounce_trace_counts {
     uint64_t time_steps_back; /* joined recordings: time goes on, the pool is as new */
     uint64_t late_records;    /* too late to be put in order; taken when they came */
     uint64_t not_tracked;     /* mappings beyond the live limit: unmaps are missing */
+    uint64_t cut_records;     /* the input ends in one: left out */
     uint64_t first_ns;        /* time of the first record as recorded */
     uint64_t span_ns;
 };
