@@ -65,7 +65,7 @@ class Experiments:
             "R2": lambda: disks.areas_only(self.disk),
             "R3": lambda: disks.cache_friendly(self.disk, self.guests.one_queue_gain()),
             "R4": lambda: disks.second_copy(self.disk),
-            "R6": pools.search_order,
+            "R6": lambda: pools.search_order(self.disk),
             "R7": lambda: pools.growing(self.disk),
             "R8": lambda: pools.limits(self.command),
             "R11": lambda: pools.default_size(self.command),

@@ -50,6 +50,7 @@ struct bounce_policy {
 
 extern const struct bounce_policy policy_linux_6_12;
 extern const struct bounce_policy policy_linux_6_12_dynamic;
+extern const struct bounce_policy policy_pool_by_pool;
 extern const struct bounce_policy policy_linux_6_1;
 
 #endif

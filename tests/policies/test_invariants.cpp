@@ -37,7 +37,7 @@ class checked_stream {
         EXPECT_NE(mem_, nullptr) << error.text;
         for (std::uint64_t n = 1 + random_.pick(4); n > 0; n--)
             devices_.push_back(random_.device("device " + std::to_string(n), s));
-        dynamic_ = std::string(kernel->name) == "linux-6.12-dynamic";
+        dynamic_ = bounce_kernel_grows(kernel);
         strict_ = std::string(kernel->name) != "linux-6.1"; // which looks at fewer address bits
         free_segments_ = counts().free_segments;
     }
