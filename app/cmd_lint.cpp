@@ -173,6 +173,10 @@ void print_lint(std::ostream &out, const lint_report &report) {
     const std::string &first = report.session.options().traces[0];
     out << (first == "-" ? "standard input" : first) << ": " << report.session.format().name << ", "
         << with_commas(report.session.counts().records) << " records\n";
+    if (std::string(report.session.format().name) == "native")
+        out << "Not in a native file: what the reader of the original repaired (sizes, directions "
+               "and\n"
+               "devices of unmaps, syncs outside mappings, lines). Lint the original for those.\n";
     for (std::size_t i = 0; i < finding_kinds; i++) {
         auto kind = static_cast<finding_kind>(i);
         const finding &f = report.found.of(kind);
@@ -233,6 +237,11 @@ int cmd_lint(const arguments &args) {
     if (!json_name.empty())
         json_file.emplace(json_name);
     trace_session session(options);
+    std::string format = session.format().name;
+    bool native = format == "native";
+    found.set_teller(native            ? linter::teller::events
+                     : format == "csv" ? linter::teller::rows
+                                       : linter::teller::reader);
     {
         progress_line progress(session);
         for (;;) {
@@ -245,6 +254,8 @@ int cmd_lint(const arguments &args) {
     }
     bool tracked = !session.config().requests || session.recorded().has_completions;
     found.finish(session.counts().span_ns, tracked);
+    if (native)
+        found.add_counts(session.counts());
     const lint_report report{session, found};
     if (json_file) {
         json_file->write(pretty(lint_json(report)));

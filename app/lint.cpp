@@ -184,6 +184,9 @@ void linter::add(const bounce_event *events, std::size_t count) {
             sync(event);
             break;
         case BOUNCE_EVENT_RESTART:
+            if (teller_ == teller::events)
+                found(finding_kind::restart,
+                      {0, false, events[i].time_ns, 0, 0, 0, BOUNCE_NOTE_NO_DEVICE});
             restart();
             break;
         case BOUNCE_EVENT_WORKER:
@@ -265,7 +268,34 @@ void linter::forget(live &gone) {
     floor.set(now_ns_, floor.live ? floor.live - 1 : 0);
 }
 
+void linter::unmatched(const bounce_event &event) {
+    bool freed = event.tlb_addr && freed_.count(first_slot(event.tlb_addr));
+    found(freed ? finding_kind::unmapped_twice : finding_kind::mapped_before,
+          {0, false, event.time_ns, event.tlb_addr, event.size, 0, event.device});
+}
+
+void linter::add_counts(const bounce_trace_counts &counts) {
+    auto told = [&](std::uint64_t count, finding_kind kind) {
+        if (count)
+            found(kind, {}, count);
+    };
+    told(counts.malformed, finding_kind::malformed);
+    told(counts.cut_records, finding_kind::cut_record);
+    told(counts.late_records, finding_kind::late_record);
+    told(counts.not_tracked, finding_kind::not_tracked);
+    told(counts.truncated_lists, finding_kind::truncated_list);
+    told(counts.failed_lists, finding_kind::failed_list);
+    told(counts.lost_events, finding_kind::lost_events);
+}
+
 void linter::end(const bounce_event &event) {
+    bool known = event.handle < live_.size() && live_[event.handle].mapped;
+    bool held = event.handle < live_.size() && live_[event.handle].held;
+    if (teller_ != teller::reader && event.flags & BOUNCE_EVENT_UNMATCHED && (!known || held))
+        unmatched(event);
+    if (teller_ == teller::events && event.flags & BOUNCE_EVENT_IMPLIED && known)
+        found(finding_kind::mapped_twice, {0, false, event.time_ns, live_[event.handle].addr,
+                                           event.size, 0, live_[event.handle].device});
     if ((event.flags & BOUNCE_EVENT_UNMATCHED &&
          (event.handle >= live_.size() || !live_[event.handle].held)) ||
         event.handle >= live_.size() || !live_[event.handle].mapped)

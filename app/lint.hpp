@@ -6,6 +6,7 @@
 #include "bounce/event.h"
 #include "bounce/histogram.h"
 #include "bounce/note.h"
+#include "bounce/trace.h"
 
 #include <array>
 #include <cstdint>
@@ -99,6 +100,13 @@ class linter {
   public:
     explicit linter(std::size_t examples) : examples_(examples) {}
     void note(const bounce_note &note);
+    // Formats whose readers tell of nothing that the events themselves say.
+    enum class teller : std::uint8_t { reader, rows, events };
+    void set_teller(teller which) {
+        teller_ = which;
+    }
+    // What a native file says of how it was converted; the places are gone.
+    void add_counts(const bounce_trace_counts &counts);
     void add(const bounce_event *events, std::size_t count);
     // `tracked`: ends are told, so that what is live has none.
     void finish(std::uint64_t span_ns, bool tracked);
@@ -142,6 +150,7 @@ class linter {
     void sync(const bounce_event &event);
     void check_overlap(live &newcomer, const bounce_event &event);
     void forget(live &gone);
+    void unmatched(const bounce_event &event);
     void restart();
     floor_series &floor_of(std::uint16_t device);
     void find_leaks(std::uint64_t span_ns);
@@ -156,6 +165,7 @@ class linter {
     std::unordered_set<std::uint64_t> freed_;             // slots that began an unmapped mapping
     std::vector<floor_series> floors_;                    // by device
     std::uint64_t now_ns_ = 0;
+    teller teller_ = teller::reader;
 };
 
 } // namespace bouncesim

@@ -228,3 +228,38 @@ def test_refusals(tmp_path):
     good = tmp_path / "good"
     good.write_text(OPS)
     refused("lint", good, "--examples", "2000", words=["--examples"])
+
+
+def converted(text, tmp_path, suffix):
+    source, target = tmp_path / "t.txt", tmp_path / f"t{suffix}"
+    source.write_text(text)
+    output("convert", source, target, "--quiet")
+    return json.loads(output_any("lint", target, "--json", "-"))
+
+
+def output_any(*args):
+    return bouncesim(*args).stdout.decode()
+
+
+@pytest.mark.parametrize("suffix", [".bnc", ".csv"])
+def test_what_a_conversion_keeps(suffix, tmp_path):
+    """An unmap twice, one of a buffer mapped before, an overlap, a sync beyond the end."""
+    text = HEADER + page(1.0, 1) + unmapped(1.1, POOL + 4096, 4096)
+    text += unmapped(1.2, POOL + 4096, 4096) + unmapped(1.3, POOL + 40 * 4096, 4096)
+    text += page(2.0, 2) + page(2.1, 2, orig=0x9000000)
+    text += line(2.2, f"dma_sync_single_for_cpu: 0000:00:02.0 dir=FROM_DEVICE dma_addr={POOL + 8192:x} size=8192 attrs=")
+    direct = kinds(json.loads(output_any("lint", write(tmp_path, text), "--json", "-")))
+    assert {"unmapped_twice", "mapped_before", "sync_beyond_end"} <= set(direct)
+    assert kinds(converted(text, tmp_path, suffix)) == direct
+    # And what it does not: the size that an unmap gave.
+    text = HEADER + page(1.0, 1) + unmapped(1.1, POOL + 4096, 2048)
+    assert kinds(lint(text, 3)) == {"unmap_size": 1}
+    assert kinds(converted(text, tmp_path, suffix)) == {}
+    if suffix == ".bnc":
+        assert "Lint the original" in output_any("lint", tmp_path / "t.bnc")
+
+
+def write(tmp_path, text):
+    path = tmp_path / "direct.txt"
+    path.write_text(text)
+    return path
