@@ -86,8 +86,8 @@ def answer(recorded: Lifetimes, predicted: Lifetimes) -> str:
     else:
         ratio = now / was if now > was else was / now
         word = "longer" if now > was else "shorter"
-        start = (f"Half of the mappings last up to {time_text(now)}, {ratio:.{int(ratio < 10)}f} times "
-                 f"{word} than recorded ({time_text(was)})")
+        start = (f"Half of the mappings last up to {time_text(now)}, {ratio:.{int(ratio < 10)}f} "
+                 f"times {word} than recorded ({time_text(was)})")
     return f"{start}; 99 % up to {time_text(later)}, recorded {time_text(late)}"
 
 

@@ -79,7 +79,8 @@ class Command:
             done = subprocess.run([self.binary, *map(str, args)], capture_output=True, text=True,
                                   check=False)
         except OSError as error:
-            raise Failed(f"{self.binary}: {error.strerror}; scripts/build release makes it") from None
+            raise Failed(f"{self.binary}: {error.strerror}; "
+                         "scripts/build release makes it") from None
         if done.returncode:
             raise Failed(done.stderr.strip() or f"{self.binary} {args[0]} failed")
         return done.stdout

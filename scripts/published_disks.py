@@ -92,7 +92,8 @@ def areas_only(disk: Disk) -> Iterator[Row]:
     for way, word, cpu in ((READ, "read", 202.8), (WRITE, "write", 173.92)):
         seen = disk.contended(way, 4, "linux-6.12")
         yield Row("R2", f"{GUEST}, {word}, 4 processes, areas only",
-                  f"not published (whole series: {OPTIMIZED[way]:.0f} kIOPS, guest CPU {cpu:.0f} %)",
+                  f"not published (whole series: {OPTIMIZED[way]:.0f} kIOPS, guest CPU "
+                  f"{cpu:.0f} %)",
                   f"{per_second(seen) / 1000:.4g} kIOPS, guest CPU {cpu_percent(seen):.0f} %",
                   None, "prediction",
                   "as much as the disk gives: the rest of the series saves CPU time, here it adds "

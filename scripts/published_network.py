@@ -57,13 +57,14 @@ def intel(guests: Guests) -> Iterator[Row]:
     plain = guests.receive("net-intel.toml", guests.intel_ps, False)
     pool = guests.receive("net-intel.toml", guests.intel_ps, True)
     walking = guests.receive("net-intel-walking.toml", guests.intel_ps, True)
-    trusted = guests.receive("net-intel.toml", guests.intel_ps, True, "--coco", "tdx", "--memory", "64G")
+    trusted = guests.receive("net-intel.toml", guests.intel_ps, True, "--coco", "tdx",
+                             "--memory", "64G")
     yield figure("R12", f"{GUEST}, Intel, plain guest", INTEL_GBIT, gbit(plain), "Gb/s",
                  calibrated=True)
     yield figure("R12", "with swiotlb, copies between buffers in no cache", 130, gbit(pool), "Gb/s")
     yield figure("R12", "with swiotlb, copies as when walking a pool (defaults)", 130,
-                 gbit(walking), "Gb/s", "the host's CPU has just written what is copied back, so it is in no cache "
-                 "of the guest's CPU")
+                 gbit(walking), "Gb/s", "the host's CPU has just written what is copied back, so "
+                 "it is in no cache of the guest's CPU")
     yield figure("R12", "TDX guest", 120, gbit(trusted), "Gb/s")
     good = gbit(plain) > gbit(pool) > gbit(trusted)
     yield Row("R12", "order", "plain > swiotlb > TDX",
@@ -76,8 +77,8 @@ def amd(guests: Guests) -> Iterator[Row]:
     pool = guests.receive("net-amd.toml", guests.amd_ps, True)
     secure = guests.receive("net-amd.toml", guests.amd_ps, True, "--coco", "sev-snp",
                             "--memory", "64G")
-    why = ("bouncing costs 2.4 us for each 4 KiB there (90 Gb/s at 40 % of 8 CPUs against 73 at 100 %), twice "
-           "what the Intel machine of R12 takes: no source says why, so nothing is set")
+    why = ("bouncing costs 2.4 us for each 4 KiB there (90 Gb/s at 40 % of 8 CPUs against 73 "
+           "at 100 %), twice what the Intel machine of R12 takes: no source says why, so nothing is set")
     yield figure("R13", f"{GUEST}, AMD, plain guest", AMD_GBIT, gbit(plain), "Gb/s",
                  calibrated=True)
     yield figure("R13", "plain guest, CPU of 8", 40, cpu_percent(plain) / CPUS, "%",

@@ -16,8 +16,8 @@ DEPTH = {4096: 256, 65536: 64}  # under way, for each process
 
 def search_order(disk: Disk) -> Iterator[Row]:
     """R6: the CPU's own area of all pools first, against pool after pool."""
-    why = ("the disk and how much was under way are not published; here searching costs a process of its own next "
-           "to nothing, only other CPUs' locks cost")
+    why = ("the disk and how much was under way are not published; here searching costs "
+           "a process of its own next to nothing, only other CPUs' locks cost")
     for what, published, jobs, size in (("small: 4 KiB, one process", 25.4, 1, 4096),
                                         ("big: 64 KiB, one process", 25.7, 1, 65536),
                                         ("4way: 4 KiB, four processes", 23.6, 4, 4096)):

@@ -6,7 +6,8 @@ usage: scripts/reproduce [--check] [--only ROW[,ROW...]] [BINARY]
 
 Writes the tables into the page between its marker lines. --check changes nothing and exits with
 status 1 when the page says something else; --only prints these rows (R1, R12, crossover, ...) and
-leaves the page alone, or with --check looks whether it has them. It takes about two minutes. BINARY is build/release/app/bouncesim unless it is named.
+leaves the page alone, or with --check looks whether it has them. It takes about a minute. BINARY
+is build/release/app/bouncesim unless it is named.
 """
 
 import argparse

@@ -25,7 +25,8 @@ def reproduce(*words):
 def table():
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     begin = lines.index("| " + " | ".join(COLUMNS) + " |")
-    rows = [line.strip("| ").split(" | ") for line in lines[begin + 2 : lines.index("<!-- end of results -->")]]
+    end = lines.index("<!-- end of results -->")
+    rows = [line.strip("| ").split(" | ") for line in lines[begin + 2 : end]]
     assert all(len(row) == len(COLUMNS) for row in rows)
     return [dict(zip(COLUMNS, row)) for row in rows]
 
