@@ -180,8 +180,8 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
     if (session.config().requests) {
         bounce_request_counts r = session.request_counts();
         row(out, "requests",
-            with_commas(r.count) + " (" + with_commas(r.reads) + " reads, " +
-                with_commas(r.writes) + " writes) of " + bytes_text(r.size_min) + " to " +
+            with_commas(r.count) + " (" + counted(r.reads, "read(s)") + ", " +
+                counted(r.writes, "write(s)") + ") of " + bytes_text(r.size_min) + " to " +
                 bytes_text(r.size_max) + ", half of them up to " + bytes_text(r.size_median) +
                 "; " +
                 with_commas(session.options().raw_requests ? s.events_maps + s.events_direct_maps
