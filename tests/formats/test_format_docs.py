@@ -31,7 +31,8 @@ def test_list_for_scripts():
         assert all(row["name"] in printed and row["summary"] in printed for row in rows)
     assert list(result("list", "formats")) == ["schema", "formats"]
     # Every name is explained somewhere.
-    pages = "".join(p.read_text() for p in [DOCS.parents[1] / "README.md", *DOCS.parent.rglob("*.md")])
+    files = [DOCS.parents[1] / "README.md", *DOCS.parent.rglob("*.md")]
+    pages = "".join(page.read_text() for page in files)
     for name in "kernels", "formats", "devices", "costs", "iommu":
         names = [row["name"].split("[")[0] for row in lists[name]]  # optional words in brackets
         missing = [n for n in names if not re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", pages)]

@@ -247,7 +247,8 @@ def test_what_a_conversion_keeps(suffix, tmp_path):
     text = HEADER + page(1.0, 1) + unmapped(1.1, POOL + 4096, 4096)
     text += unmapped(1.2, POOL + 4096, 4096) + unmapped(1.3, POOL + 40 * 4096, 4096)
     text += page(2.0, 2) + page(2.1, 2, orig=0x9000000)
-    text += line(2.2, f"dma_sync_single_for_cpu: 0000:00:02.0 dir=FROM_DEVICE dma_addr={POOL + 8192:x} size=8192 attrs=")
+    sync = f"dir=FROM_DEVICE dma_addr={POOL + 8192:x} size=8192 attrs="
+    text += line(2.2, f"dma_sync_single_for_cpu: 0000:00:02.0 {sync}")
     direct = kinds(json.loads(output_any("lint", write(tmp_path, text), "--json", "-")))
     assert {"unmapped_twice", "mapped_before", "sync_beyond_end"} <= set(direct)
     assert kinds(converted(text, tmp_path, suffix)) == direct
