@@ -23,21 +23,6 @@ struct convert_request {
     cut_options cut;
 };
 
-// "1.5s", "200ms", "30us", "1000ns" or "1000".
-std::uint64_t parse_time(const std::string &text, const char *option) {
-    static const std::pair<const char *, double> units[] = {
-        {"", 1}, {"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
-    double value = 0;
-    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    std::string unit(end, text.data() + text.size());
-    for (const auto &[name, ns] : units)
-        if (error == std::errc() && unit == name && value >= 0 && value * ns < 9e18)
-            return static_cast<std::uint64_t>(value * ns + 0.5);
-    throw refused_error("--" + std::string(option) + " " + text +
-                        ": a time from the start of the trace such as 1.5s, 200ms or 1000 "
-                        "(nanoseconds) was expected");
-}
-
 std::vector<std::string> split(const std::string &text, const char *option) {
     std::vector<std::string> items;
     std::istringstream rest(text);

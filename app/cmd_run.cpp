@@ -10,6 +10,7 @@
 #include "report.hpp"
 #include "session.hpp"
 #include "summary.hpp"
+#include "watchers.hpp"
 
 #include <iostream>
 
@@ -20,25 +21,29 @@ struct run_outputs {
     recorders::names rows;
     std::string json;
     std::string directory;
+    watch_options watch;
 
     bool claims_stdout() const {
         return rows.mappings == "-" || rows.fulls == "-" || rows.timeline == "-" ||
-               rows.exposure == "-" || rows.lifetimes == "-" || json == "-";
+               rows.exposure == "-" || rows.lifetimes == "-" || json == "-" ||
+               watch.claims_stdout();
     }
 };
 
-run_outputs read_outputs(const po::variables_map &values) {
+run_outputs read_outputs(const po::variables_map &values, const std::string &engine) {
     run_outputs out;
     auto text = [&](const char *name) {
         return values.count(name) ? values[name].as<std::string>() : std::string();
     };
     out.json = text("json");
-    out.rows = {text("mappings"), text("fulls"), text("timeline"), text("exposure"),
-                text("lifetimes")};
+    out.rows = {text("mappings"), text("fulls"),     text("timeline"),
+                text("exposure"), text("lifetimes"), false};
     out.directory = text("out");
+    out.watch = read_watch_options(values, engine);
     int on_stdout = (out.json == "-") + (out.rows.mappings == "-") + (out.rows.fulls == "-") +
                     (out.rows.timeline == "-") + (out.rows.exposure == "-") +
-                    (out.rows.lifetimes == "-");
+                    (out.rows.lifetimes == "-") + (out.watch.events == "-") +
+                    (out.watch.vcd == "-");
     if (on_stdout > 1)
         throw refused_error("only one output can go to standard output (-)");
     return out;
@@ -56,6 +61,7 @@ run_result run_once(const simulation_options &options, const engine_options &eng
     trace_session session(options, std::move(evidence));
     std::optional<output_directory> directory;
     run_outputs out = wanted;
+    out.rows.whole = out.watch.whole = session.may_be_contradicted() && session.rewindable();
     if (!out.directory.empty()) {
         directory.emplace(out.directory);
         auto fill = [&](std::string &name, const char *file) {
@@ -75,7 +81,12 @@ run_result run_once(const simulation_options &options, const engine_options &eng
         json_file.emplace(out.json);
     recorders rows(out.rows, session.config().replay);
 
-    engine_result result = run_engine(session, engine, rows);
+    std::optional<watchers> watching;
+    if (out.watch.any())
+        watching.emplace(out.watch, session.config().replay.pool);
+
+    engine_result result =
+        run_engine(session, engine, rows, watching ? &watching.value() : nullptr);
     check_kernel_trees();
     run_result done{result.stats, session.contradicted() && session.rewindable(), result.data_wrong,
                     session.evidence()};
@@ -103,11 +114,13 @@ run_result run_once(const simulation_options &options, const engine_options &eng
         json_file->commit();
     }
     rows.commit();
+    if (watching)
+        watching->commit();
     if (directory)
         directory->keep();
     if (!options.quiet && !out.claims_stdout()) {
         print_summary(std::cout, session, result.stats, rows.exposure());
-        std::cout << result.summary;
+        std::cout << result.summary << (watching ? watching->summary() : "");
         if (directory)
             std::cout << "Results are in " << wanted.directory << ".\n";
     }
@@ -129,7 +142,8 @@ int cmd_run(const arguments &args) {
     add("lifetimes", file(), "how long bounced mappings lived, as a histogram: CSV");
     add("out", po::value<std::string>()->value_name("DIR"), "all six, into a directory");
     add("fail-on-full", "exit status 3 when a map found the pool full");
-    all.add(engine_option_table()).add(own).add(simulation_option_table());
+    all.add(engine_option_table()).add(own).add(watch_option_table());
+    all.add(simulation_option_table());
     po::variables_map values;
     if (!parse_options(args, usage, all, "trace", -1, values))
         return exit_done;
@@ -140,7 +154,7 @@ int cmd_run(const arguments &args) {
     simulation_options options = read_simulation_options(values);
     engine_options engine = read_engine_options(values);
     apply_engine(engine, values, options);
-    run_outputs outputs = read_outputs(values);
+    run_outputs outputs = read_outputs(values, engine.name);
 
     watch_interrupts();
     run_result result = run_once(options, engine, outputs, nullptr);

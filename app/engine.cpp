@@ -192,12 +192,14 @@ void add_path(engine_result &result, const models::path_config &path,
 }
 
 // Traces of requests: they are made into mappings by the models of their devices.
-engine_result run_requests(trace_session &session, const engine_options &options, recorders &rows) {
+engine_result run_requests(trace_session &session, const engine_options &options, recorders &rows,
+                           watchers *watching) {
     bounce_replay_hooks hooks = rows.hooks();
     models::request_config config = options.machine.run;
     config.replay = session.config().replay;
     config.timing = options.machine.timing;
     config.path = path_of(session, options);
+    config.watch = watching ? watching->activity() : nullptr;
     config.cpus = config.replay.pool.cpus;
     if (config.arrivals == models::arrival_mode::trace && session.config().assumed_service)
         config.arrivals = models::arrival_mode::open;
@@ -215,12 +217,16 @@ engine_result run_requests(trace_session &session, const engine_options &options
     engine->run([&]() -> models::event_batch {
         trace_session::batch batch = session.next();
         rows.set_devices(session.devices());
+        if (watching)
+            watching->set_devices(session.devices());
         progress.update();
         return {batch.events, batch.count, session.devices().data(), session.devices().size()};
     });
     engine_result result;
     result.stats = engine->stats();
     models::timing_stats timing = engine->timing();
+    if (watching)
+        watching->finish(static_cast<std::uint64_t>(timing.simulated_ns * 1000));
     result.timing = timing_json(timing);
     json::object part = requests_json(engine->requests());
     json::array devices;
@@ -235,17 +241,19 @@ engine_result run_requests(trace_session &session, const engine_options &options
     return result;
 }
 
-engine_result run_systemc(trace_session &session, const engine_options &options, recorders &rows) {
+engine_result run_systemc(trace_session &session, const engine_options &options, recorders &rows,
+                          watchers *watching) {
     if (session.config().replay.throttle)
         throw refused_error("--throttle belongs to --engine replay");
     if (session.config().requests)
-        return run_requests(session, options, rows);
+        return run_requests(session, options, rows, watching);
     bounce_replay_hooks hooks = rows.hooks();
     models::engine_config config;
     config.replay = session.config().replay;
     config.timing = options.machine.timing;
     config.cpus = session.config().replay.pool.cpus;
     config.path = path_of(session, options);
+    config.watch = watching ? watching->activity() : nullptr;
     std::unique_ptr<models::mapping_engine> engine;
     try {
         engine = std::make_unique<models::mapping_engine>(config, &hooks);
@@ -256,12 +264,16 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
     engine->run([&]() -> models::event_batch {
         trace_session::batch batch = session.next();
         rows.set_devices(session.devices());
+        if (watching)
+            watching->set_devices(session.devices());
         progress.update();
         return {batch.events, batch.count, session.devices().data(), session.devices().size()};
     });
     engine_result result;
     result.stats = engine->stats();
     models::timing_stats timing = engine->timing();
+    if (watching)
+        watching->finish(static_cast<std::uint64_t>(timing.simulated_ns * 1000));
     result.timing = timing_json(timing);
     result.summary = timing_summary(timing, result.stats);
     add_path(result, config.path, engine->path(), session);
@@ -295,12 +307,14 @@ void apply_engine(engine_options &engine, const po::variables_map &values,
 #endif
 }
 
-engine_result run_engine(trace_session &session, const engine_options &options, recorders &rows) {
+engine_result run_engine(trace_session &session, const engine_options &options, recorders &rows,
+                         watchers *watching) {
 #ifdef BOUNCESIM_SYSTEMC
     if (options.name == "systemc")
-        return run_systemc(session, options, rows);
+        return run_systemc(session, options, rows, watching);
 #endif
     (void)options;
+    (void)watching;
     return run_replay(session, rows);
 }
 

@@ -6,6 +6,7 @@
 #include "path_options.hpp"
 #include "recorders.hpp"
 #include "session.hpp"
+#include "watchers.hpp"
 #ifdef BOUNCESIM_SYSTEMC
 #include "platform.hpp"
 #endif
@@ -43,7 +44,8 @@ engine_options read_engine_options(const po::variables_map &values);
 void apply_engine(engine_options &engine, const po::variables_map &values,
                   simulation_options &options);
 
-// Feeds the session's events to the engine until the trace ends.
-engine_result run_engine(trace_session &session, const engine_options &options, recorders &rows);
+// Feeds the session's events to the engine until the trace ends. `watching` may be null.
+engine_result run_engine(trace_session &session, const engine_options &options, recorders &rows,
+                         watchers *watching = nullptr);
 
 } // namespace bouncesim

@@ -71,6 +71,8 @@ simulation_options read_trace_options(po::variables_map &values);
 
 // "4G", "512M", "65536": bytes. Throws refused_error naming the option.
 std::uint64_t parse_size(const std::string &text, const char *option);
+// "1.5s", "200ms", "30us", "1000ns" or "1000": nanoseconds. Throws refused_error naming the option.
+std::uint64_t parse_time(const std::string &text, const char *option);
 
 // "1", "4,8", "512..32768" (powers of two between), sizes with K, M, G taken as slots when
 // `as_slots`. Throws refused_error naming the option.

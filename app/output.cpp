@@ -30,9 +30,11 @@ extern "C" void on_interrupt(int) {
 
 } // namespace
 
-output_file::output_file(std::string path) : path_(std::move(path)) {
+output_file::output_file(std::string path, bool whole) : path_(std::move(path)) {
     if (to_stdout()) {
-        stream_ = stdout;
+        stream_ = whole ? std::tmpfile() : stdout;
+        if (!stream_)
+            fail("cannot create a temporary file");
         return;
     }
     std::error_code ignored;
@@ -77,11 +79,27 @@ void output_file::write(std::string_view text) {
         fail("cannot write");
 }
 
+// What was kept back, to standard output.
+void output_file::pass_on() {
+    char block[1 << 16];
+    std::rewind(stream_);
+    while (std::size_t got = std::fread(block, 1, sizeof(block), stream_))
+        if (std::fwrite(block, 1, got, stdout) != got)
+            fail("cannot write");
+    if (std::ferror(stream_))
+        fail("cannot read what was kept back");
+    if (std::fflush(stdout) != 0)
+        fail("cannot write");
+}
+
 void output_file::commit() {
     if (std::fflush(stream_) != 0 || std::ferror(stream_))
         fail("cannot write");
-    if (to_stdout())
+    if (to_stdout()) {
+        if (stream_ != stdout)
+            pass_on();
         return;
+    }
     std::FILE *stream = stream_;
     stream_ = nullptr;
     if (std::fclose(stream) != 0)

@@ -9,11 +9,12 @@
 namespace bouncesim {
 
 // Writes to NAME.tmp-PID and renames in commit(); the destructor removes what was not committed.
-// "-" is standard output, which is written as it comes. Throws run_error (with the reason of the
-// system) when the file cannot be created, written, synced to its name or renamed.
+// "-" is standard output, which is written as it comes, or in commit() too when it is to be
+// `whole`. Throws run_error (with the reason of the system) when the file cannot be created,
+// written, synced to its name or renamed.
 class output_file {
   public:
-    explicit output_file(std::string path);
+    explicit output_file(std::string path, bool whole = false);
     output_file(const output_file &) = delete;
     output_file &operator=(const output_file &) = delete;
     ~output_file();
@@ -29,6 +30,7 @@ class output_file {
 
   private:
     [[noreturn]] void fail(const char *what) const;
+    void pass_on();
 
     std::string path_;
     std::string temporary_;

@@ -42,7 +42,7 @@ std::string suffix_of(const std::string &path, std::string *packing) {
     return dot == std::string::npos ? std::string() : name.substr(dot);
 }
 
-packed_output::packed_output(const std::string &path) : file_(path) {
+packed_output::packed_output(const std::string &path, bool whole) : file_(path, whole) {
     std::string packing;
     suffix_of(path, &packing);
     packed_ = !packing.empty();

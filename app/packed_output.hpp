@@ -18,7 +18,7 @@ std::string suffix_of(const std::string &path, std::string *packing);
 class packed_output {
   public:
     // Throws run_error as output_file does, here and below.
-    explicit packed_output(const std::string &path);
+    explicit packed_output(const std::string &path, bool whole = false);
     void write(std::string_view bytes);
     void commit();
 

@@ -37,16 +37,16 @@ void add_text(std::string &row, const char *text) {
 recorders::recorders(const names &wanted, const bounce_replay_config &config)
     : timeline_(nullptr, bounce_timeline_destroy), exposure_(nullptr, bounce_exposure_destroy) {
     if (!wanted.mappings.empty()) {
-        mappings_.emplace(wanted.mappings);
+        mappings_.emplace(wanted.mappings, wanted.whole);
         rows_ = "id,time_ns,cpu,device,orig_addr,size,dir,tlb_addr,slots,probes,locks,outcome\n";
     }
     if (!wanted.fulls.empty()) {
-        fulls_.emplace(wanted.fulls);
+        fulls_.emplace(wanted.fulls, wanted.whole);
         fulls_->write("id,time_ns,cpu,device,orig_addr,size,alloc_size,slots_needed,cause,nslabs,"
                       "used,free,best_area_free,largest_run\n");
     }
     if (!wanted.timeline.empty()) {
-        timeline_file_.emplace(wanted.timeline);
+        timeline_file_.emplace(wanted.timeline, wanted.whole);
         timeline_.reset(
             bounce_timeline_create(timeline_rows, config.pool.nslabs ? config.pool.nareas : 0));
         if (!timeline_)
@@ -56,13 +56,13 @@ recorders::recorders(const names &wanted, const bounce_replay_config &config)
         if (!bounce_exposure_supports(&config.pool))
             throw refused_error("--exposure follows slots of 2048 bytes in slot sets of at most "
                                 "128; this pool has others");
-        exposure_file_.emplace(wanted.exposure);
+        exposure_file_.emplace(wanted.exposure, wanted.whole);
         exposure_.reset(bounce_exposure_create());
         if (!exposure_)
             throw std::bad_alloc();
     }
     if (!wanted.lifetimes.empty()) {
-        lifetimes_file_.emplace(wanted.lifetimes);
+        lifetimes_file_.emplace(wanted.lifetimes, wanted.whole);
         lifetimes_ = std::make_unique<lifetimes>();
     }
 }

@@ -22,6 +22,7 @@ class recorders {
     // Empty names: not wanted.
     struct names {
         std::string mappings, fulls, timeline, exposure, lifetimes;
+        bool whole = false; // standard output gets nothing before commit()
     };
     recorders(const names &wanted, const bounce_replay_config &config);
     ~recorders();

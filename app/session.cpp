@@ -374,9 +374,12 @@ trace_session::batch trace_session::next_recorded() {
     return {batch_.data(), batch_.size()};
 }
 
+bool trace_session::may_be_contradicted() const {
+    return !bounce_trace_recorded(trace_)->has_header && !second_pass_ && !config_.requests;
+}
+
 bool trace_session::contradicted() const {
-    const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
-    if (header.has_header || second_pass_ || config_.requests)
+    if (!may_be_contradicted())
         return false;
     for (std::size_t i = 0; i < used_masks_.size(); i++)
         if (bounce_evidence_min_align_mask(evidence_.get(), static_cast<std::uint16_t>(i)) !=

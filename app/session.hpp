@@ -80,6 +80,8 @@ class trace_session {
     // After the last batch: whether the whole trace contradicts what its first events made of the
     // configuration; a second pass with evidence() settles it if the input is rewindable.
     bool contradicted() const;
+    // Whether it may still come to that.
+    bool may_be_contradicted() const;
     bool rewindable() const {
         return input_->rewindable();
     }

@@ -16,8 +16,9 @@ bool is_device_to_cpu(unsigned dir) {
 } // namespace
 
 bounce_service::bounce_service(const sc_core::sc_module_name &name, const costs &timing,
-                               const bounce_replay_config &pool, const bounce_replay_hooks *hooks)
-    : sc_module(name), calls("calls"), memory("memory"), timing_(timing),
+                               const bounce_replay_config &pool, const bounce_replay_hooks *hooks,
+                               activity *watch)
+    : sc_module(name), calls("calls"), memory("memory"), timing_(timing), watch_(watch),
       replay_(nullptr, bounce_replay_destroy), pool_start_(pool.pool.start) {
     calls.register_b_transport(this, &bounce_service::b_transport);
     to_memory_.extension.request = dma_request::copy;
@@ -27,8 +28,8 @@ bounce_service::bounce_service(const sc_core::sc_module_name &name, const costs 
     bounce_replay_hooks own = {};
     own.context = this;
     own.mapped = on_mapped;
-    own.full = hooks_.full ? on_full : nullptr;
-    own.changed = hooks_.changed ? on_changed : nullptr;
+    own.full = hooks_.full || watch ? on_full : nullptr;
+    own.changed = hooks_.changed || watch ? on_changed : nullptr;
     own.taken = hooks_.taken ? on_taken : nullptr;
     own.freed = hooks_.freed ? on_freed : nullptr;
     own.copied = on_copied;
@@ -49,9 +50,14 @@ template <class Hook> void bounce_service::forward(const bounce_event *event, co
     bounce_event seen = *event;
     seen.handle = current_->trace_handle;
     seen.list = current_->trace_list;
+    keep_thrown([&] { hook(&seen); });
+}
+
+// Not through the core, which is C.
+template <class Body> void bounce_service::keep_thrown(const Body &body) {
     try {
-        hook(&seen);
-    } catch (...) { // not through the core, which is C
+        body();
+    } catch (...) {
         if (!thrown_)
             thrown_ = std::current_exception();
     }
@@ -71,16 +77,27 @@ void bounce_service::on_mapped(void *context, const bounce_event *event,
 void bounce_service::on_full(void *context, const bounce_event *event,
                              const bounce_map_result *result, const bounce_pressure *pressure) {
     auto &self = *static_cast<bounce_service *>(context);
-    self.forward(event, [&](const bounce_event *seen) {
-        self.hooks_.full(self.hooks_.context, seen, result, pressure);
-    });
+    if (self.hooks_.full)
+        self.forward(event, [&](const bounce_event *seen) {
+            self.hooks_.full(self.hooks_.context, seen, result, pressure);
+        });
+    if (self.watch_)
+        self.keep_thrown([&] { self.watch_->full(self.reached_ps_, *event, *result, *pressure); });
 }
 
 void bounce_service::on_changed(void *context, const bounce_event *event,
                                 const bounce_swiotlb *mem) {
     auto &self = *static_cast<bounce_service *>(context);
-    self.forward(event, [&](const bounce_event *seen) {
-        self.hooks_.changed(self.hooks_.context, seen, mem);
+    if (self.hooks_.changed)
+        self.forward(event, [&](const bounce_event *seen) {
+            self.hooks_.changed(self.hooks_.context, seen, mem);
+        });
+    if (!self.watch_)
+        return;
+    self.keep_thrown([&] {
+        if (event->kind == BOUNCE_EVENT_RESTART)
+            self.watch_->restart(self.reached_ps_);
+        self.watch_->pool(self.reached_ps_, *mem);
     });
 }
 
@@ -126,16 +143,36 @@ void bounce_service::core(const operation &op, const bounce_event &event) {
 // The core sees the event at its simulated time.
 void bounce_service::run(const operation &op, uint64_t &time_ps) {
     bounce_event event = op.event;
+    uint64_t begin_ps = time_ps;
     pooled_ = false;
-    if (path_)
+    if (path_) {
         path_->before(op, event, *mapping(event.handle), time_ps);
+        on_path(op, begin_ps, time_ps);
+    }
     event.time_ns = time_ps / 1000;
+    reached_ps_ = time_ps;
     core(op, event);
     if (path_)
         path_->after(op, *mapping(event.handle));
 }
 
-void bounce_service::copy(uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps) {
+void bounce_service::on_path(const operation &op, uint64_t begin_ps, uint64_t end_ps) {
+    if (watch_ && end_ps > begin_ps)
+        watch_->phase(op.cpu, cpu_phase::path, begin_ps, end_ps);
+}
+
+// Returns when the lock is left.
+uint64_t bounce_service::hold_lock(const operation &op, uint32_t area, uint64_t arrival_ps,
+                                   uint64_t work_ps) {
+    uint64_t waits = locks_->waits;
+    uint64_t end_ps = locks_->hold(area, op.event.cpu, arrival_ps, work_ps);
+    if (watch_)
+        watch_->lock({area & (locks_->size() - 1), op.cpu, locks_->waits > waits, arrival_ps,
+                      end_ps - work_ps - timing_.lock_ps, end_ps});
+    return end_ps;
+}
+
+void bounce_service::copy(uint32_t cpu, uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps) {
     bool hot = cache_->touch(tlb_addr, bytes);
     uint64_t begin_ps = time_ps;
     uint64_t end_ps = begin_ps + (hot ? timing_.copy_hot : timing_.copy_cold).at(bytes);
@@ -148,6 +185,8 @@ void bounce_service::copy(uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps) 
     time_ps = now_ps() + delay.value();
     copies_[hot]++;
     copy_ps_ += static_cast<double>(time_ps - begin_ps);
+    if (watch_ && time_ps > begin_ps)
+        watch_->phase(cpu, cpu_phase::copy, begin_ps, time_ps);
 }
 
 // Areas are searched from the CPU's own on. The core counts the probes of the whole search: with
@@ -163,21 +202,25 @@ void bounce_service::map(dma_extension &ext, uint64_t &time_ps) {
                 probes += result_.probes % result_.locks;
                 work_ps = result_.slots * timing_.slot_ps;
             }
-            time_ps = locks_->hold(event.cpu + i, event.cpu, time_ps,
-                                   work_ps + probes * timing_.probe_ps);
+            time_ps =
+                hold_lock(*ext.op, event.cpu + i, time_ps, work_ps + probes * timing_.probe_ps);
         }
         time_ps += timing_.map_ps;
         if (result_.outcome == BOUNCE_MAP_OK) {
             time_ps = locks_->count(event.cpu, time_ps);
             if (event.kind == BOUNCE_EVENT_MAP)
-                copy(result_.tlb_addr, event.size, time_ps);
+                copy(ext.op->cpu, result_.tlb_addr, event.size, time_ps);
             if (timing_.dma_write_evicts && is_device_to_cpu(event.dir))
                 cache_->evict(result_.tlb_addr); // from now on it is the device's
         }
     }
     const bounce_mapping &made = *mapping(event.handle);
-    if (!path_ || (made.state != BOUNCE_DIRECT && made.state != BOUNCE_BOUNCED) ||
-        path_->open(*ext.op, made, time_ps))
+    if (!path_ || (made.state != BOUNCE_DIRECT && made.state != BOUNCE_BOUNCED))
+        return;
+    uint64_t begin_ps = time_ps;
+    bool opened = path_->open(*ext.op, made, time_ps);
+    on_path(*ext.op, begin_ps, time_ps);
+    if (opened)
         return;
     operation undo = *ext.op; // no address for the device
     undo.event.kind = BOUNCE_EVENT_UNMAP;
@@ -191,7 +234,7 @@ void bounce_service::copy_back(const dma_extension &ext, uint64_t &time_ps) {
     const bounce_mapping &mapped = *mapping(event.handle);
     if (mapped.state == BOUNCE_BOUNCED && is_device_to_cpu(mapped.dir) &&
         !(event.attrs & BOUNCE_ATTR_SKIP_CPU_SYNC))
-        copy(mapped.dma_addr, mapped.size, time_ps);
+        copy(ext.op->cpu, mapped.dma_addr, mapped.size, time_ps);
 }
 
 void bounce_service::unmap(dma_extension &ext, uint64_t &time_ps) {
@@ -200,9 +243,8 @@ void bounce_service::unmap(dma_extension &ext, uint64_t &time_ps) {
     pooled_ = was.state == BOUNCE_BOUNCED || was.state == BOUNCE_COHERENT;
     if (!pooled_)
         return;
-    uint32_t on = ext.op->event.cpu;
-    time_ps = locks_->hold(area_of(was.dma_addr), on, time_ps, was.slots * timing_.slot_ps);
-    time_ps = locks_->count(on, time_ps + timing_.unmap_ps);
+    time_ps = hold_lock(*ext.op, area_of(was.dma_addr), time_ps, was.slots * timing_.slot_ps);
+    time_ps = locks_->count(ext.op->event.cpu, time_ps + timing_.unmap_ps);
 }
 
 void bounce_service::sync(dma_extension &ext, uint64_t &time_ps) {
@@ -223,7 +265,7 @@ void bounce_service::sync(dma_extension &ext, uint64_t &time_ps) {
     if (pooled)
         time_ps += timing_.sync_ps;
     if (bytes)
-        copy(mapped.dma_addr, bytes, time_ps);
+        copy(ext.op->cpu, mapped.dma_addr, bytes, time_ps);
     if (pooled && !for_cpu && timing_.dma_write_evicts && is_device_to_cpu(mapped.dir))
         cache_->evict(mapped.dma_addr);
 }

@@ -7,6 +7,7 @@
 #include "copy_cache.hpp"
 #include "dma_extension.hpp"
 #include "dma_path.hpp"
+#include "models/activity.hpp"
 #include "models/costs.hpp"
 
 #include "bounce/replay.h"
@@ -27,9 +28,10 @@ class bounce_service : public sc_core::sc_module {
     tlm_utils::multi_passthrough_target_socket<bounce_service> calls;
     tlm_utils::simple_initiator_socket<bounce_service> memory;
 
-    // engine_config_error for a pool that the core refuses. `hooks` may be null.
+    // engine_config_error for a pool that the core refuses. `hooks` and `watch` may be null.
     bounce_service(const sc_core::sc_module_name &name, const costs &timing,
-                   const bounce_replay_config &pool, const bounce_replay_hooks *hooks);
+                   const bounce_replay_config &pool, const bounce_replay_hooks *hooks,
+                   activity *watch = nullptr);
 
     // What stands between devices and memory, if anything does: to be set before the first call.
     void set_path(dma_path *path) {
@@ -67,7 +69,9 @@ class bounce_service : public sc_core::sc_module {
     void unmap(dma_extension &ext, uint64_t &time_ps);
     void sync(dma_extension &ext, uint64_t &time_ps);
     void copy_back(const dma_extension &ext, uint64_t &time_ps);
-    void copy(uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps);
+    void copy(uint32_t cpu, uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps);
+    uint64_t hold_lock(const operation &op, uint32_t area, uint64_t arrival_ps, uint64_t work_ps);
+    void on_path(const operation &op, uint64_t begin_ps, uint64_t end_ps);
     void run(const operation &op, uint64_t &time_ps);
     void core(const operation &op, const bounce_event &event);
     const bounce_mapping *mapping(uint32_t handle) const;
@@ -85,9 +89,11 @@ class bounce_service : public sc_core::sc_module {
                           uint64_t tlb_addr, bool to_device);
     // Calls the user's hook with the handles that the trace uses; keeps what it throws.
     template <class Hook> void forward(const bounce_event *event, const Hook &hook);
+    template <class Body> void keep_thrown(const Body &body);
 
     const costs &timing_;
     bounce_replay_hooks hooks_ = {};
+    activity *watch_;
     std::unique_ptr<bounce_replay, void (*)(bounce_replay *)> replay_;
     std::unique_ptr<area_locks> locks_;
     std::unique_ptr<copy_cache> cache_;
@@ -98,6 +104,7 @@ class bounce_service : public sc_core::sc_module {
     dma_path *path_ = nullptr;
     const bounce_device *devices_ = nullptr;
     const operation *current_ = nullptr; // what the core is at
+    uint64_t reached_ps_ = 0;            // when it reached the pool
     bool pooled_ = false;
     bounce_map_result result_ = {};
     std::exception_ptr thrown_;

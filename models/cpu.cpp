@@ -62,6 +62,8 @@ void cpu::wait_until(uint32_t index, uint64_t time_ps) {
 
 // Does all that can begin now; the rest gets a wake-up.
 void cpu::advance(uint64_t time_ps) {
+    if (context_.watch)
+        context_.watch->now(time_ps);
     for (;;) {
         if (busy_until_ps_ > time_ps) {
             if (copying_ != none || !due_.empty() || (!blocked_ && !queue_.empty()))
@@ -145,6 +147,8 @@ void cpu::apply(uint32_t index, uint64_t begun_ps, uint64_t time_ps) {
         context_.measured.map_ps.add(end_ps - begun_ps);
     else if (pooled && op.event.kind == BOUNCE_EVENT_UNMAP)
         context_.measured.unmap_ps.add(end_ps - begun_ps);
+    if (context_.watch)
+        report(op, begun_ps, end_ps);
     if (op.group != none) {
         mapping_table::group &group = context_.mappings.group_of(op);
         group.ready_ps = end_ps;
@@ -163,6 +167,25 @@ void cpu::apply(uint32_t index, uint64_t begun_ps, uint64_t time_ps) {
         context_.mappings.finish(op);
     }
     context_.operations.release(index);
+}
+
+void cpu::report(const operation &op, uint64_t begun_ps, uint64_t end_ps) {
+    const bounce_event &event = op.event;
+    const dma_extension &told = to_service_.extension;
+    bool unmap = event.kind == BOUNCE_EVENT_UNMAP;
+    if (op.group == none)
+        return; // not a driver's call
+    if (told.pooled || end_ps > begun_ps)
+        context_.watch->call({op.cpu,
+                              is_map(op) ? cpu_call::map
+                              : unmap    ? cpu_call::unmap
+                                         : cpu_call::sync,
+                              event.device, event.size, event.dir, is_map(op) && !told.mapped,
+                              begun_ps, end_ps});
+    if (is_map(op) && told.mapped)
+        context_.watch->given({event.device, event.handle, event.size, event.dir, end_ps});
+    else if (unmap)
+        context_.watch->done(event.handle, end_ps);
 }
 
 // Returns when it is over.

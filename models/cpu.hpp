@@ -5,6 +5,7 @@
 
 #include "dma_extension.hpp"
 #include "mapping_table.hpp"
+#include "models/activity.hpp"
 #include "monitor.hpp"
 #include "operation.hpp"
 
@@ -26,8 +27,10 @@ struct cpu_context {
     mapping_table mappings;
     monitor measured;
     std::vector<cpu *> cpus;
+    activity *watch;
 
-    explicit cpu_context(uint32_t max_pending) : operations(max_pending) {}
+    cpu_context(uint32_t max_pending, activity *watched)
+        : operations(max_pending), watch(watched) {}
 };
 
 class cpu : public sc_core::sc_module {
@@ -66,6 +69,7 @@ class cpu : public sc_core::sc_module {
     void begin_or_wait(uint32_t index, uint64_t time_ps);
     void begin(uint32_t index, uint64_t time_ps);
     void apply(uint32_t index, uint64_t begun_ps, uint64_t time_ps);
+    void report(const operation &op, uint64_t begun_ps, uint64_t end_ps);
     uint64_t call_service(dma_request request, const operation &op, uint64_t time_ps);
     uint64_t ring_doorbell(const operation &op, uint64_t time_ps);
     void wait_until(uint32_t index, uint64_t time_ps);

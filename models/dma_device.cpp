@@ -6,8 +6,9 @@
 
 namespace bouncesim::models {
 
-dma_device::dma_device(const sc_core::sc_module_name &name, const costs &timing)
-    : sc_module(name), doorbell("doorbell"), bus("bus"), timing_(timing), link_free_at_ps_(64) {
+dma_device::dma_device(const sc_core::sc_module_name &name, const costs &timing, activity *watch)
+    : sc_module(name), doorbell("doorbell"), bus("bus"), timing_(timing), watch_(watch),
+      link_free_at_ps_(64) {
     doorbell.register_b_transport(this, &dma_device::b_transport);
 }
 
@@ -19,7 +20,8 @@ uint64_t dma_device::transfer(const dma_extension &told, uint64_t offset, uint64
     uint64_t per_kib = read ? timing_.bus_read_ps_per_kib : timing_.bus_write_ps_per_kib;
     uint64_t on_link = bytes / 1024 * per_kib + bytes % 1024 * per_kib / 1024;
     uint64_t latency = (read ? timing_.bus_read : timing_.bus_write).at(bytes);
-    uint64_t &free_at = link_free_at_ps_[told.op->event.device];
+    uint32_t device = told.op->event.device;
+    uint64_t &free_at = link_free_at_ps_[device];
 
     uint64_t begin = std::max(start_ps, free_at);
     if (read && timing_.bus_reads)
@@ -27,15 +29,17 @@ uint64_t dma_device::transfer(const dma_extension &told, uint64_t offset, uint64
     free_at = begin + on_link;
     sc_core::sc_time delay =
         sc_core::sc_time::from_value(begin + std::max(latency, on_link) - now_ps());
-    port_.transfer(bus,
-                   {told.op->event.device, told.op->event.handle, told.mapping, told.dma_addr,
-                    offset, bytes, read},
-                   delay);
+    port_.transfer(
+        bus, {device, told.op->event.handle, told.mapping, told.dma_addr, offset, bytes, read},
+        delay);
     uint64_t done = now_ps() + delay.value();
     if (read && timing_.bus_reads)
         read_begun(told.op->event.device, done);
     transfers_++;
     busy_ps_ += static_cast<double>(done - start_ps);
+    if (watch_)
+        watch_->transfer(
+            {device, read, told.dma_addr + offset, bytes, begin, begin + on_link, done});
     return done;
 }
 

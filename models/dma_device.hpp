@@ -4,6 +4,7 @@
 
 #include "dma_extension.hpp"
 #include "dma_port.hpp"
+#include "models/activity.hpp"
 #include "models/costs.hpp"
 
 #include <systemc>
@@ -21,7 +22,7 @@ class dma_device : public sc_core::sc_module {
     tlm_utils::multi_passthrough_target_socket<dma_device> doorbell;
     tlm_utils::simple_initiator_socket<dma_device> bus;
 
-    dma_device(const sc_core::sc_module_name &name, const costs &timing);
+    dma_device(const sc_core::sc_module_name &name, const costs &timing, activity *watch = nullptr);
 
     // Checked runs: transfers carry bytes. To be set before the first doorbell.
     void set_check(data_check *check) {
@@ -48,6 +49,7 @@ class dma_device : public sc_core::sc_module {
     void read_begun(uint32_t device, uint64_t done_ps);
 
     const costs &timing_;
+    activity *watch_;
     dma_port port_;
     std::vector<uint64_t> link_free_at_ps_;         // by device
     std::vector<std::vector<uint64_t>> reading_ps_; // by device: ends of its reads, heaps

@@ -19,9 +19,9 @@ double ns(uint64_t ps) {
 mapping_platform::mapping_platform(const sc_core::sc_module_name &name, const engine_config &config,
                                    const bounce_replay_hooks *hooks)
     : sc_module(name), timing_(config.timing), pool_(config.replay),
-      path_(config.path, pool_, timing_), context_(config.max_pending), memory_("memory", timing_),
-      service_("bounce", timing_, pool_, hooks), devices_("devices", timing_),
-      player_("player", context_, service_) {
+      path_(config.path, pool_, timing_), context_(config.max_pending, config.watch),
+      memory_("memory", timing_), service_("bounce", timing_, pool_, hooks, config.watch),
+      devices_("devices", timing_, config.watch), player_("player", context_, service_) {
     service_.memory.bind(memory_.socket);
     path_.bind(memory_);
     devices_.bus.bind(path_.entry());

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dma_extension.hpp"
+#include "models/activity.hpp"
 #include "request_context.hpp"
 
 #include <systemc>
@@ -86,11 +87,14 @@ class request_cpu : public sc_core::sc_module {
     void defer(later what, uint32_t device, uint32_t queue, uint64_t time_ps);
     uint64_t own_work_ps(const request &r) const;
     uint64_t call_service(dma_request request, uint64_t time_ps);
+    void report(cpu_call what, const piece &p, uint64_t begin_ps, uint64_t end_ps);
+    void report_exit(uint64_t begin_ps, uint64_t end_ps);
     void ring(dma_request request, uint32_t index, uint64_t time_ps);
     void fill_operation(const request &r, const piece &p, uint32_t index, uint8_t kind);
     uint32_t queue_number(const request &r) const;
 
     request_context &context_;
+    activity *watch_;
     const std::vector<request_cpu *> *peers_ = nullptr;
     uint32_t number_;
     dma_transaction to_service_;

@@ -13,7 +13,7 @@ constexpr uint64_t ns = 1000;
 request_devices::request_devices(const sc_core::sc_module_name &name, request_context &context,
                                  const costs &timing)
     : sc_module(name), doorbell("doorbell"), bus("bus"), interrupts("interrupts"),
-      context_(context), timing_(timing), due_event_("due") {
+      context_(context), timing_(timing), watch_(context.config.watch), due_event_("due") {
     doorbell.register_b_transport(this, &request_devices::b_transport);
     interrupt_.set_command(tlm::TLM_IGNORE_COMMAND);
     SC_METHOD(on_due);
@@ -53,6 +53,8 @@ uint64_t request_devices::transfer(uint32_t index, uint32_t device, bool read, u
     transfers_++;
     uint64_t done_ps = now_ps() + delay.value();
     busy_ps_ += static_cast<double>(done_ps - start_ps);
+    if (watch_)
+        watch_->transfer({device, read, p.dma_addr, p.size, begin, begin + on_link, done_ps});
     return done_ps;
 }
 
@@ -147,6 +149,8 @@ void request_devices::on_due() {
             std::pop_heap(due_.begin(), due_.end());
             due_.pop_back();
             const request &r = context_.requests[index];
+            if (watch_)
+                watch_->done(index, now);
             sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
             interrupt_.set_address(index);
             interrupts[static_cast<int>(r.done_cpu)]->b_transport(interrupt_, delay);

@@ -66,6 +66,7 @@ class request_devices : public sc_core::sc_module {
 
     request_context &context_;
     const costs &timing_;
+    activity *watch_;
     dma_port port_;
     tlm::tlm_generic_payload interrupt_;
     sc_core::sc_event due_event_;

@@ -19,7 +19,7 @@ request_platform::request_platform(const sc_core::sc_module_name &name,
                                    const request_config &config, const bounce_replay_hooks *hooks)
     : sc_module(name), config_(config), path_(config_.path, config_.replay, config_.timing),
       context_(config_), memory_("memory", config_.timing),
-      service_("bounce", config_.timing, config_.replay, hooks),
+      service_("bounce", config_.timing, config_.replay, hooks, config_.watch),
       devices_("devices", context_, config_.timing), issuer_("issuer", context_, service_) {
     service_.memory.bind(memory_.socket);
     path_.bind(memory_);

@@ -538,3 +538,17 @@ def test_compare_refuses_wrong_arguments(tmp_path, ops):
     refused("compare", ops, ops, ops)
     refused("compare", tmp_path / "none", ops, words=["none"])
     refused("compare", tmp_path, tmp_path, words=["result.json"])
+
+
+def test_a_second_pass_leaves_nothing_of_the_first_on_standard_output(tmp_path):
+    """The last record contradicts the pool that the first ones told: the trace is read again."""
+    trace = tmp_path / "t.csv"
+    with trace.open("w") as out:
+        out.write("time_ns,op,id,device,cpu,size,dir,orig_addr,tlb_addr\n")
+        for i in range(150000):
+            where = f"{0x1000000 + i * 4096:x},{0x70000000 + i % 100 * 4096:x}"
+            for step, op in enumerate(("map", "unmap")):
+                out.write(f"{i * 2000 + step * 1000},{op},{i},d,0,4096,to_device,{where}\n")
+        out.write(f"{10**9},map,{10**6},d,0,4096,to_device,5000000,78000000\n")
+    written = rows(output("run", trace, "--mappings", "-"))
+    assert len(written) == 150001 and written[0]["id"] == "0"

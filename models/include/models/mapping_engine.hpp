@@ -3,6 +3,7 @@
 // and the bounce service. No SystemC type shows here.
 #pragma once
 
+#include "models/activity.hpp"
 #include "models/costs.hpp"
 #include "models/path_config.hpp"
 #include "models/timing_stats.hpp"
@@ -33,7 +34,8 @@ struct engine_config {
     // Operations submitted and not begun, at most; with as many the trace is held back, so that
     // memory does not follow the length of a trace that the CPUs cannot keep up with.
     uint32_t max_pending = 65536;
-    path_config path; // between devices and memory
+    path_config path;          // between devices and memory
+    activity *watch = nullptr; // told of all that happens; outlives the engine
 };
 
 // The next events, and the device table that they and all earlier ones index (as

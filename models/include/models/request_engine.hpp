@@ -4,6 +4,7 @@
 // No SystemC type shows here.
 #pragma once
 
+#include "models/activity.hpp"
 #include "models/device_model.hpp"
 #include "models/mapping_engine.hpp"
 #include "models/request_stats.hpp"
@@ -30,7 +31,8 @@ enum class arrival_mode : uint8_t {
 struct request_config {
     bounce_replay_config replay = {};
     costs timing;
-    path_config path; // between devices and memory
+    path_config path;          // between devices and memory
+    activity *watch = nullptr; // told of all that happens; outlives the engine
     uint32_t cpus = 1;
     arrival_mode arrivals = arrival_mode::trace;
     bool recorded_service = true;     // a device takes as long as it did; else as its model says
