@@ -127,32 +127,165 @@ double measure_counters_ns() {
         .median;
 }
 
+namespace {
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+// As large as the kernel's, and taken in order of arrival as that one is.
+struct spin_lock {
+    std::atomic<std::uint16_t> serving{0}, next{0};
+
+    void take() {
+        std::uint16_t mine = next.fetch_add(1);
+        while (serving.load(std::memory_order_acquire) != mine)
+            relax();
+    }
+    void leave() {
+        auto after = static_cast<std::uint16_t>(serving.load(std::memory_order_relaxed) + 1);
+        serving.store(after, std::memory_order_release);
+    }
+};
+
+// struct io_tlb_area: what the lock guards lies beside it.
+struct alignas(64) area {
+    std::uint64_t used = 0;
+    std::uint32_t index = 0;
+    spin_lock lock;
+};
+
+// 0, made of `value` in a way that the compiler does not see: what uses it has to wait for that.
+std::uint64_t nothing(std::uint64_t value) {
+    asm volatile("" : "+r"(value));
+    std::uint64_t same = value;
+    asm volatile("" : "+r"(same));
+    return value ^ same;
+}
+
+// The calling thread stays on the `number`th CPU that it may use; what it could use before.
+cpu_set_t stay_on(int number) {
+    cpu_set_t before, one;
+    CPU_ZERO(&before);
+    CPU_ZERO(&one);
+    sched_getaffinity(0, sizeof(before), &before);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &before) && number-- == 0)
+            CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof(one), &one);
+    return before;
+}
+
+// `mine` here and `others` in another thread, on two CPUs; both begin together.
+template <typename Mine, typename Others> void side_by_side(Mine mine, Others others) {
+    std::atomic<bool> here{false}, go{false};
+    std::thread other([&] {
+        stay_on(1);
+        here = true;
+        while (!go)
+            std::this_thread::yield();
+        others();
+    });
+    while (!here)
+        std::this_thread::yield(); // it may have to begin on this CPU
+    cpu_set_t before = stay_on(0);
+    go = true;
+    mine();
+    other.join();
+    sched_setaffinity(0, sizeof(before), &before);
+}
+
+} // namespace
+
+std::optional<double> measure_line_ns() {
+    if (usable_cpus() < 2)
+        return std::nullopt;
+    struct alignas(128) line { // two of 64: what is fetched ahead does not count
+        std::atomic<std::uint64_t> value{0};
+    };
+    constexpr unsigned count = 256;
+    std::vector<line> lines(count);
+    auto add = [&] { // in no order that a prefetcher knows, each after the one before
+        std::uint64_t seen = 0;
+        for (unsigned i = 0; i < count; i++) {
+            seen = nothing(seen);
+            seen = lines[(i * 97 + seen) % count].value.fetch_add(1);
+        }
+    };
+    std::atomic<unsigned> turn{0};
+    std::vector<double> took;
+    constexpr unsigned rounds = 60;
+    side_by_side(
+        [&] {
+            for (unsigned i = 0; i < rounds; i++) {
+                while (turn != 2 * i + 1) {
+                }
+                auto begin = std::chrono::steady_clock::now();
+                add();
+                std::chrono::duration<double, std::nano> t =
+                    std::chrono::steady_clock::now() - begin;
+                took.push_back(t.count() / count);
+                turn = 2 * i + 2;
+            }
+        },
+        [&] {
+            for (unsigned i = 0; i < rounds; i++) {
+                while (turn != 2 * i) {
+                }
+                add();
+                turn = 2 * i + 1;
+            }
+        });
+    std::sort(took.begin(), took.end());
+    return took[took.size() / 2];
+}
+
 std::optional<double> measure_handoff_ns() {
     if (usable_cpus() < 2)
         return std::nullopt;
-    constexpr unsigned count = 20000;
-    std::atomic<std::uint32_t> turn{0};
-    auto wait_for = [&](std::uint32_t mine) {
-        while (turn.load(std::memory_order_acquire) != mine) {
-        }
-    };
-    // The fastest: on a shared machine the threads are often not running side by side.
-    return time_of(15, 2 * count,
-                   [&] {
-                       turn = 0;
-                       std::thread other([&] {
-                           for (unsigned i = 0; i < count; i++) {
-                               wait_for(1);
-                               turn.store(0, std::memory_order_release);
-                           }
-                       });
-                       for (unsigned i = 0; i < count; i++) {
-                           turn.store(1, std::memory_order_release);
-                           wait_for(0);
-                       }
-                       other.join();
-                   })
-        .fastest;
+    constexpr unsigned count = 4000;
+    std::vector<double> times;
+    for (int run = 0; run < 60 && times.size() < 12; run++) {
+        area shared;
+        alignas(64) std::atomic<unsigned> others{0};
+        alignas(64) std::atomic<bool> over{false};
+        std::chrono::duration<double, std::nano> took{};
+        unsigned before = 0, after = 0;
+        auto once = [&] {
+            shared.lock.take();
+            shared.used = shared.used + 1;
+            shared.index = shared.index + 1;
+            asm volatile("" ::: "memory");
+            shared.lock.leave();
+        };
+        side_by_side(
+            [&] {
+                while (!others)
+                    once();
+                before = others;
+                auto begin = std::chrono::steady_clock::now();
+                for (unsigned i = 0; i < count; i++)
+                    once();
+                took = std::chrono::steady_clock::now() - begin;
+                after = others;
+                over = true;
+            },
+            [&] {
+                for (unsigned done = 1; !over; done++) {
+                    once();
+                    others.store(done, std::memory_order_relaxed);
+                }
+            });
+        // Only runs in which they took turns: on a shared machine one may not be running.
+        if (after - before > count - count / 20)
+            times.push_back(took.count() / (count + after - before));
+    }
+    if (times.empty())
+        return std::nullopt;
+    std::sort(times.begin(), times.end());
+    return times[times.size() / 4]; // a holder that stops for a while makes a run long, never short
 }
 
 } // namespace bouncesim

@@ -29,8 +29,13 @@ double measure_lock_ns();
 // total_used and its high-water mark: one addition and one read, as on a map that is no new peak.
 double measure_counters_ns();
 
-// A cache line's way from one CPU to another: half a round trip of a flag, the fastest of many.
+// A cache line's way from the CPU that wrote it last to one that adds to it: the median of many.
 // Empty where this process may use one CPU only.
+std::optional<double> measure_line_ns();
+
+// A lock that two CPUs want all the time, with two words beside it written under it, as a struct
+// io_tlb_area: time from one holder to the next, the lower quartile of runs in which they took
+// turns. Empty likewise, and where they never did.
 std::optional<double> measure_handoff_ns();
 
 } // namespace bouncesim

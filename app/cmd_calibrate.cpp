@@ -56,9 +56,10 @@ std::string costs_section() {
         out << "cache_bytes = " << bytes << "\n";
     out << "lock_ps = " << picoseconds(measure_lock_ns())
         << "\ncounters_ps = " << picoseconds(measure_counters_ns()) << "\n";
-    if (std::optional<double> handoff = measure_handoff_ns())
-        out << "lock_handoff_ps = " << picoseconds(*handoff)
-            << "\nline_ps = " << picoseconds(*handoff) << "\n";
+    std::optional<double> handoff = measure_handoff_ns(), line = measure_line_ns();
+    if (handoff && line)
+        out << "lock_handoff_ps = " << picoseconds(*handoff) << "\nline_ps = " << picoseconds(*line)
+            << "\nslot_line_ps = " << picoseconds(*line) << "\n";
     else
         out << "# lock_handoff_ps, line_ps: two CPUs are needed to measure them\n";
     return out.str();

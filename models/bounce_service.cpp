@@ -9,6 +9,11 @@
 namespace bouncesim::models {
 namespace {
 
+// Times that the cache line of a buffer's slots comes over when another CPU used its neighbours
+// last, read in swiotlb.c of 6.12.117: a map reads it and writes it, and once more when the lock is
+// left and the next CPU reads it (orig_addr); an unmap reads it and writes it.
+constexpr unsigned lines_of_map = 3, lines_of_unmap = 2;
+
 bool is_device_to_cpu(unsigned dir) {
     return dir == BOUNCE_FROM_DEVICE || dir == BOUNCE_BIDIRECTIONAL;
 }
@@ -163,9 +168,9 @@ void bounce_service::on_path(const operation &op, uint64_t begin_ps, uint64_t en
 
 // Returns when the lock is left.
 uint64_t bounce_service::hold_lock(const operation &op, uint32_t area, uint64_t arrival_ps,
-                                   uint64_t work_ps) {
+                                   uint64_t work_ps, unsigned slot_lines) {
     uint64_t waits = locks_->waits;
-    uint64_t end_ps = locks_->hold(area, op.event.cpu, arrival_ps, work_ps);
+    uint64_t end_ps = locks_->hold(area, op.event.cpu, arrival_ps, work_ps, slot_lines);
     if (watch_)
         watch_->lock({area & (locks_->size() - 1), op.cpu, locks_->waits > waits, arrival_ps,
                       end_ps - work_ps - timing_.lock_ps, end_ps});
@@ -202,12 +207,12 @@ void bounce_service::map(dma_extension &ext, uint64_t &time_ps) {
                 probes += result_.probes % result_.locks;
                 work_ps = result_.slots * timing_.slot_ps;
             }
-            time_ps =
-                hold_lock(*ext.op, event.cpu + i, time_ps, work_ps + probes * timing_.probe_ps);
+            time_ps = hold_lock(*ext.op, event.cpu + i, time_ps,
+                                work_ps + probes * timing_.probe_ps, lines_of_map);
         }
         time_ps += timing_.map_ps;
         if (result_.outcome == BOUNCE_MAP_OK) {
-            time_ps = locks_->count(event.cpu, time_ps);
+            time_ps = locks_->count(event.cpu, time_ps, locks_->begun_ps());
             if (event.kind == BOUNCE_EVENT_MAP)
                 copy(ext.op->cpu, result_.tlb_addr, event.size, time_ps);
             if (timing_.dma_write_evicts && is_device_to_cpu(event.dir))
@@ -243,8 +248,9 @@ void bounce_service::unmap(dma_extension &ext, uint64_t &time_ps) {
     pooled_ = was.state == BOUNCE_BOUNCED || was.state == BOUNCE_COHERENT;
     if (!pooled_)
         return;
-    time_ps = hold_lock(*ext.op, area_of(was.dma_addr), time_ps, was.slots * timing_.slot_ps);
-    time_ps = locks_->count(ext.op->event.cpu, time_ps + timing_.unmap_ps);
+    time_ps = hold_lock(*ext.op, area_of(was.dma_addr), time_ps, was.slots * timing_.slot_ps,
+                        lines_of_unmap);
+    time_ps = locks_->count(ext.op->event.cpu, time_ps + timing_.unmap_ps, locks_->begun_ps());
 }
 
 void bounce_service::sync(dma_extension &ext, uint64_t &time_ps) {

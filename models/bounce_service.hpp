@@ -70,7 +70,8 @@ class bounce_service : public sc_core::sc_module {
     void sync(dma_extension &ext, uint64_t &time_ps);
     void copy_back(const dma_extension &ext, uint64_t &time_ps);
     void copy(uint32_t cpu, uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps);
-    uint64_t hold_lock(const operation &op, uint32_t area, uint64_t arrival_ps, uint64_t work_ps);
+    uint64_t hold_lock(const operation &op, uint32_t area, uint64_t arrival_ps, uint64_t work_ps,
+                       unsigned slot_lines);
     void on_path(const operation &op, uint64_t begin_ps, uint64_t end_ps);
     void run(const operation &op, uint64_t &time_ps);
     void core(const operation &op, const bounce_event &event);

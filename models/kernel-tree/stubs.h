@@ -6,6 +6,10 @@
  * one, except <linux/swiotlb.h>, which is the tree's own. Single-threaded by contract (plugin.h),
  * so locks, atomics, RCU and barriers are plain operations; area locks are counted.
  *
+ * With KT_THREADS (build-plugin --threads, for measurements) maps and unmaps may come from several
+ * threads: locks spin, atomics are atomic, and addresses are those of real memory, which is copied.
+ * Set-up, destruction and everything that grows still belong to one thread.
+ *
  * Addresses: a pool or buffer address becomes a "virtual" one by setting its top bit, which no user
  * space pointer has. Such a pointer is never dereferenced: copies are noted, clearing is skipped.
  */
@@ -59,10 +63,10 @@ typedef struct {
 
 /* Two types, so that taking a device's lock is not counted as taking an area's. */
 typedef struct {
-    unsigned int unused;
+    u16 serving, next; /* with KT_THREADS; as large as the kernel's */
 } spinlock_t;
 struct kt_device_lock {
-    unsigned int unused;
+    spinlock_t lock;
 };
 
 struct list_head {
@@ -137,7 +141,12 @@ struct kt_stub_state {
     struct work_struct *work_pending;
     u64 warnings;
 };
-static struct kt_stub_state kt;
+#ifdef KT_THREADS
+#define KT_OF_THREAD _Thread_local __attribute__((tls_model("initial-exec")))
+#else
+#define KT_OF_THREAD
+#endif
+static KT_OF_THREAD struct kt_stub_state kt;
 
 enum { KT_LEFT_SEARCH = 1, KT_LEFT_BUG = 2, KT_LEFT_MEMORY = 3 };
 
@@ -279,22 +288,66 @@ static inline void kt_say(const char *format, ...)
 /* ---- locks, atomics, RCU, work, lists ---- */
 #define __SPIN_LOCK_UNLOCKED(name)                                                                 \
     {                                                                                              \
-        0                                                                                          \
+        0, 0                                                                                       \
     }
 #define DEFINE_SPINLOCK(name) spinlock_t name
-#define spin_lock_init(lock)  ((void)(lock))
-static inline void kt_lock_area(void)
+#define spin_lock_init(lock)  ((void)memset(lock, 0, sizeof(*(lock))))
+static inline void kt_count_lock(void)
 {
     kt.locks++;
     kt.probe_limit = kt.probes + kt.search_bound;
 }
-static inline void kt_lock_other(void) {}
+#ifdef KT_THREADS
+static inline void kt_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+/* In order of arrival, as the kernel's; a waiter only reads. */
+static inline void kt_spin(spinlock_t *lock)
+{
+    u16 mine = __atomic_fetch_add(&lock->next, 1, __ATOMIC_ACQUIRE);
+    while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != mine)
+        kt_relax();
+}
+static inline void kt_leave_lock(spinlock_t *lock)
+{
+    __atomic_store_n(&lock->serving, (u16)(lock->serving + 1), __ATOMIC_RELEASE);
+}
+static inline void kt_lock_area(spinlock_t *lock)
+{
+    kt_spin(lock);
+    kt_count_lock();
+}
+static inline void kt_lock_other(struct kt_device_lock *lock)
+{
+    kt_spin(&lock->lock);
+}
+static inline void kt_unlock_other(struct kt_device_lock *lock)
+{
+    kt_leave_lock(&lock->lock);
+}
+#define KT_UNLOCK(lock)                                                                            \
+    _Generic((lock), spinlock_t * : kt_leave_lock, struct kt_device_lock * : kt_unlock_other)(lock)
+#else
+static inline void kt_lock_area(const spinlock_t *lock)
+{
+    (void)lock;
+    kt_count_lock();
+}
+static inline void kt_lock_other(const struct kt_device_lock *lock)
+{
+    (void)lock;
+}
+#define KT_UNLOCK(lock) ((void)(lock))
+#endif
 #define KT_LOCK(lock)                                                                              \
-    _Generic((lock), spinlock_t * : kt_lock_area, struct kt_device_lock * : kt_lock_other)()
+    _Generic((lock), spinlock_t * : kt_lock_area, struct kt_device_lock * : kt_lock_other)(lock)
 #define spin_lock(lock)                     KT_LOCK(lock)
-#define spin_unlock(lock)                   ((void)(lock))
+#define spin_unlock(lock)                   KT_UNLOCK(lock)
 #define spin_lock_irqsave(lock, flags)      ((flags) = 0, KT_LOCK(lock))
-#define spin_unlock_irqrestore(lock, flags) ((void)(lock), (void)(flags))
+#define spin_unlock_irqrestore(lock, flags) ((void)(flags), KT_UNLOCK(lock))
 #define spin_trylock_irqsave(lock, flags)   ((flags) = 0, KT_LOCK(lock), true)
 #define spin_trylock(lock)                  (KT_LOCK(lock), true)
 #define local_irq_save(flags)               ((flags) = 0)
@@ -305,17 +358,29 @@ static inline void kt_lock_other(void) {}
     {                                                                                              \
         v                                                                                          \
     }
+#ifdef KT_THREADS
+#define atomic_long_read(a)          __atomic_load_n(&(a)->value, __ATOMIC_RELAXED)
+#define atomic_long_set(a, v)        __atomic_store_n(&(a)->value, (long)(v), __ATOMIC_RELAXED)
+#define atomic_long_add_return(n, a) __atomic_add_fetch(&(a)->value, (long)(n), __ATOMIC_SEQ_CST)
+#define atomic_long_sub_return(n, a) __atomic_sub_fetch(&(a)->value, (long)(n), __ATOMIC_SEQ_CST)
+#define atomic_long_add(n, a)        ((void)atomic_long_add_return(n, a))
+#define atomic_long_sub(n, a)        ((void)atomic_long_sub_return(n, a))
+#define atomic_long_try_cmpxchg(a, expected, desired)                                              \
+    __atomic_compare_exchange_n(&(a)->value, (long *)(expected), (long)(desired), false,           \
+                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#else
 #define atomic_long_read(a)          ((a)->value)
 #define atomic_long_set(a, v)        ((void)((a)->value = (v)))
 #define atomic_long_add(n, a)        ((void)((a)->value += (n)))
 #define atomic_long_sub(n, a)        ((void)((a)->value -= (n)))
 #define atomic_long_add_return(n, a) ((a)->value += (n))
 #define atomic_long_sub_return(n, a) ((a)->value -= (n))
-#define atomic_long_inc(a)           atomic_long_add(1, a)
-#define atomic_long_dec(a)           atomic_long_sub(1, a)
 #define atomic_long_try_cmpxchg(a, expected, desired)                                              \
     ((a)->value == (long)*(expected) ? ((a)->value = (long)(desired), true)                        \
                                      : (*(expected) = (a)->value, false))
+#endif
+#define atomic_long_inc(a) atomic_long_add(1, a)
+#define atomic_long_dec(a) atomic_long_sub(1, a)
 
 #define rcu_read_lock()          ((void)0)
 #define rcu_read_unlock()        ((void)0)
@@ -403,7 +468,11 @@ static inline bool list_empty(const struct list_head *head)
 #define DMA_ATTR_NO_WARN       (1UL << 8)
 #define ARCH_LOW_ADDRESS_LIMIT 0xffffffffUL
 
-#define KT_VIRTUAL                         (1ULL << 63)
+#ifdef KT_THREADS /* the pool and the buffers are where their addresses say */
+#define KT_VIRTUAL 0ULL
+#else
+#define KT_VIRTUAL (1ULL << 63)
+#endif
 #define kt_is_virtual(p)                   (((uintptr_t)(p)&KT_VIRTUAL) != 0)
 #define phys_to_virt(phys)                 ((void *)(uintptr_t)((u64)(phys) | KT_VIRTUAL))
 #define virt_to_phys(p)                    ((phys_addr_t)((uintptr_t)(p) & ~KT_VIRTUAL))
@@ -415,13 +484,19 @@ static inline bool list_empty(const struct list_head *head)
 #define virt_to_page(p)                    ((struct page *)(uintptr_t)virt_to_phys(p))
 #define page_address(page)                 phys_to_virt(page_to_phys(page))
 #define PageHighMem(page)                  ((void)(page), false)
-#define high_memory                        ((char *)phys_to_virt(1ULL << 46))
+#define high_memory                        ((char *)phys_to_virt(1ULL << 62))
 #define phys_to_dma(dev, phys)             ((dma_addr_t)(phys))
 #define phys_to_dma_unencrypted(dev, phys) ((dma_addr_t)(phys))
 #define dma_to_phys(dev, addr)             ((phys_addr_t)(addr))
 static u64 __maybe_unused zone_dma_limit = (1ULL << 24) - 1; /* from 6.12 on */
 static unsigned int __maybe_unused zone_dma_bits = 24;       /* before */
 
+#ifdef KT_THREADS
+#define memcpy_from_page(dst, page, off, n)                                                        \
+    memcpy(dst, (char *)phys_to_virt(page_to_phys(page)) + (off), n)
+#define memcpy_to_page(page, off, src, n)                                                          \
+    memcpy((char *)phys_to_virt(page_to_phys(page)) + (off), src, n)
+#else
 #define memcpy(dst, src, n) kt_note_copy((uintptr_t)(dst), (uintptr_t)(src), n)
 #define memcpy_from_page(dst, page, off, n)                                                        \
     kt_note_copy((uintptr_t)(dst), page_to_phys(page) + (off), n)
@@ -437,6 +512,7 @@ static inline void kt_note_copy(u64 dst, u64 src, u64 bytes)
     }
     kt.copy_bytes += bytes;
 }
+#endif
 static inline void *kt_memset(void *p, int byte, size_t n)
 {
     if (!kt_is_virtual(p))

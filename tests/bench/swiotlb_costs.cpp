@@ -132,5 +132,7 @@ int main(int argc, char **argv) {
     std::printf("lock and unlock    %8.2f ns\n", bouncesim::measure_lock_ns());
     std::printf("shared counters    %8.2f ns\n", bouncesim::measure_counters_ns());
     if (auto handoff = bouncesim::measure_handoff_ns())
-        std::printf("cache line handoff %8.2f ns\n", *handoff);
+        std::printf("lock handoff       %8.2f ns\n", *handoff);
+    if (auto line = bouncesim::measure_line_ns())
+        std::printf("cache line         %8.2f ns\n", *line);
 }

@@ -34,7 +34,7 @@ TEST(queueing, random_arrivals_at_a_lock_wait_as_in_m_d_1) {
         double at = 0;
         constexpr unsigned count = 2000000;
         for (unsigned n = 0; n < count; n++)
-            locks.hold(0, n % 64, static_cast<uint64_t>(at += gap(random)), 0);
+            locks.hold(0, n % 64, static_cast<uint64_t>(at += gap(random)), 0, 0);
         EXPECT_NEAR(locks.wait_ps / count, expected_wait_ps(load), expected_wait_ps(load) * 0.02);
         EXPECT_NEAR(static_cast<double>(locks.waits) / count, load, 0.01); // and so many wait
     }
@@ -76,24 +76,67 @@ TEST(queueing, a_line_comes_over_when_another_cpu_had_it) {
     c.counters_ps = 10;
     c.line_ps = 1000;
     area_locks locks(c, 2);
-    EXPECT_EQ(locks.hold(0, 0, 0, 0), 100u); // nobody had it
-    EXPECT_EQ(locks.hold(0, 0, 5000, 0), 5100u);
-    EXPECT_EQ(locks.hold(0, 1, 10000, 0), 11100u);
-    EXPECT_EQ(locks.hold(1, 2, 20000, 0), 20100u); // another area
-    EXPECT_EQ(locks.hold(0, 0, 11050, 0), 11200u); // who waits gets it with the release
+    EXPECT_EQ(locks.hold(0, 0, 0, 0, 3), 100u); // nobody had it
+    EXPECT_EQ(locks.hold(0, 0, 5000, 0, 3), 5100u);
+    EXPECT_EQ(locks.hold(0, 1, 10000, 0, 3), 11100u);
+    EXPECT_EQ(locks.hold(1, 2, 20000, 0, 3), 20100u); // another area
+    EXPECT_EQ(locks.hold(0, 0, 11050, 0, 3), 11200u); // who waits gets it with the release
     EXPECT_EQ(locks.waits, 1u);
-    EXPECT_EQ(locks.count(0, 100000), 100010u);
-    EXPECT_EQ(locks.count(0, 100010), 100020u);
-    EXPECT_EQ(locks.count(1, 100020), 101030u);
-    EXPECT_EQ(locks.count(2, 100500), 102040u); // one at a time
+    EXPECT_EQ(locks.count(0, 100000, 100000), 100010u);
+    EXPECT_EQ(locks.count(0, 100010, 100010), 100020u);
+    EXPECT_EQ(locks.count(1, 100020, 100020), 101030u);
+    EXPECT_EQ(locks.count(2, 100500, 100500), 102040u); // one at a time
 }
 
 TEST(queueing, a_kernel_without_counters_shares_no_line_of_them) {
     costs c = costs::zero();
     c.line_ps = 1000;
     area_locks locks(c, 1);
-    EXPECT_EQ(locks.count(0, 0), 0u);
-    EXPECT_EQ(locks.count(1, 500), 500u);
+    EXPECT_EQ(locks.count(0, 0, 0), 0u);
+    EXPECT_EQ(locks.count(1, 500, 500), 500u);
+}
+
+// ---- lines followed one by one ----
+
+costs with_lines() {
+    costs c = costs::zero();
+    c.lock_ps = 100;
+    c.counters_ps = 10;
+    c.line_ps = c.slot_line_ps = 1000;
+    return c;
+}
+
+TEST(queueing, lines_of_slots_and_of_areas_come_over) {
+    costs c = with_lines();
+    area_locks locks(c, 8);
+    EXPECT_EQ(locks.hold(0, 0, 0, 0, 3), 100u); // nobody had it
+    EXPECT_EQ(locks.hold(0, 0, 5000, 0, 3), 5100u);
+    EXPECT_EQ(locks.hold(0, 1, 10000, 0, 3), 14100u); // the lock's line, and three times the slots'
+    EXPECT_EQ(locks.hold(4, 2, 20000, 0, 3), 20100u); // another area, another line
+    EXPECT_EQ(locks.hold(0, 0, 14050, 0, 0), 14200u); // who waits gets it with the release
+    EXPECT_EQ(locks.waits, 1u);
+    EXPECT_EQ(locks.hold(1, 3, 30000, 0, 3), 31100u); // another area, in the line of area 0
+}
+
+// The question takes half the way: until then the CPU that had the line still has it.
+TEST(queueing, a_line_is_where_it_was_until_the_question_is_there) {
+    costs c = with_lines();
+    area_locks locks(c, 1);
+    EXPECT_EQ(locks.count(0, 0, 0), 10u);
+    EXPECT_EQ(locks.count(1, 100, 100), 1110u);
+    EXPECT_EQ(locks.count(0, 599, 599), 609u);    // not yet asked
+    EXPECT_EQ(locks.count(0, 600, 600), 1610u);   // asks; it is there at 1100, and here at 1600
+    EXPECT_EQ(locks.count(1, 1120, 1120), 2130u); // asks in turn
+    EXPECT_EQ(locks.count(1, 5000, 3000), 5010u);
+}
+
+// What is asked for early has come when it is needed.
+TEST(queueing, the_counters_line_comes_while_the_cpu_works) {
+    costs c = with_lines();
+    area_locks locks(c, 1);
+    locks.count(0, 0, 0);
+    EXPECT_EQ(locks.count(1, 11500, 10000), 11510u);
+    EXPECT_EQ(locks.count(0, 20400, 20000), 21010u);
 }
 
 // Completions and submissions of one CPU: the interrupt's work delays what is submitted there.

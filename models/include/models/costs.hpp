@@ -53,6 +53,7 @@ struct cost_curve {
     X(slot_ps, "ps", 1200, "a slot marked used or free, lock held", BOUNCESIM_FROM_KERNEL) \
     X(counters_ps, "ps", 2100, "total_used and its high-water mark at a map or an unmap", BOUNCESIM_FROM_PRIMITIVE) \
     X(line_ps, "ps", 35000, "more for a free area lock, or for the counters, when another CPU had them last: a cache line comes over", BOUNCESIM_FROM_PRIMITIVE) \
+    X(slot_line_ps, "ps", 0, "more, lock held, each time the cache line of a buffer's slots comes over from another CPU (3 of a map, 2 of an unmap); 0: lines are not followed one by one", "as line_ps: `bouncesim calibrate` sets it") \
     X(cache_bytes, "bytes", 1048576, "a buffer is hot when it and all that was copied since it was fit into this", "L2 of the machine on which the copies were measured") \
     X(dma_write_evicts, "0, 1", 0, "1: what a device wrote is not in the CPU's cache, so that the copy back is cold", "caches of a machine whose devices write to memory or to the last level; 0 for runs without devices") \
     X(bus_read_ps_per_kib, "ps/KiB", 148945, "a device's link, taken by a DMA read: 55.0 Gb/s", BOUNCESIM_FROM_PCIEB) \
