@@ -3,9 +3,30 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 #define HIGH_BITS UINT64_C(0x8080808080808080)
+
+#define HUGE_PAGE ((size_t)1 << 21)
+
+/* One entry for each slot, zero. Those of a large pool are used all over: huge pages, where the
+ * system has them, save a page walk an operation. */
+static struct slot_meta *meta_create(uint32_t nslabs)
+{
+    size_t bytes = nslabs * sizeof(struct slot_meta);
+    size_t whole = (bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    struct slot_meta *meta;
+
+    if (bytes < HUGE_PAGE)
+        return calloc(nslabs, sizeof(*meta));
+    meta = aligned_alloc(HUGE_PAGE, whole);
+    if (!meta)
+        return NULL;
+    (void)madvise(meta, whole, MADV_HUGEPAGE);
+    memset(meta, 0, bytes);
+    return meta;
+}
 
 static void place(struct pool *pool, uint64_t start, uint32_t nslabs)
 {
@@ -30,7 +51,7 @@ enum bounce_status pool_create(uint64_t start, uint32_t nslabs, uint32_t nareas,
     pool->areas = calloc(nareas, sizeof(*pool->areas));
     pool->words = calloc(nsets, 2 * sizeof(*pool->words));
     pool->max_run = malloc(nsets);
-    pool->meta = calloc(nslabs, sizeof(*pool->meta));
+    pool->meta = meta_create(nslabs);
     if (!pool->areas || !pool->words || !pool->max_run || !pool->meta) {
         pool_destroy(pool);
         return BOUNCE_NO_MEMORY;
