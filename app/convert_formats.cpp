@@ -2,9 +2,8 @@
 #include "convert_formats.hpp"
 
 #include "errors.hpp"
+#include "native_file.hpp"
 #include "text.hpp"
-
-#include "bounce/native.h"
 
 #include <map>
 #include <sstream>
@@ -26,23 +25,18 @@ std::string counters_of_part(const std::string &text) {
 
 class native_writer : public trace_writer {
   public:
-    native_writer(const trace_session &session, packed_output &output)
-        : session_(session), output_(output) {
+    native_writer(const trace_session &session, packed_output &output) : session_(session) {
         std::string file;
         for (const std::string &path : session.options().traces)
             file += (file.empty() ? "" : " ") + path;
         bounce_native_source source = {file.c_str(), session.format().name,
                                        "bouncesim " BOUNCESIM_VERSION, &session.config().recorded};
-        bounce_output out = {&output_, write_bytes};
-        bounce_native_writer *made = nullptr;
-        check(bounce_native_create(&out, &source, &made, &error_));
-        writer_.reset(made);
+        file_ = std::make_unique<native_file>(output, source);
     }
     void set() override {
         std::size_t count = 0;
         const bounce_device *devices = bounce_trace_devices(session_.trace(), &count);
-        check(bounce_native_set(writer_.get(), bounce_trace_recorded(session_.trace()), devices,
-                                count, &error_));
+        file_->set(*bounce_trace_recorded(session_.trace()), devices, count);
     }
     void tell(const recording &told, bool part) override {
         for (const auto &[name, text] : told.texts) {
@@ -52,45 +46,22 @@ class native_writer : public trace_writer {
             if (known == now)
                 continue;
             known = now;
-            check(bounce_native_text(writer_.get(), name.c_str(), now.data(), now.size(), &error_));
+            file_->tell(name.c_str(), now);
         }
     }
     void write(const std::vector<bounce_event> &events) override {
-        check(bounce_native_write(writer_.get(), events.data(), events.size(), &error_));
+        file_->write(events.data(), events.size());
     }
     void finish(const bounce_trace_counts &counts) override {
-        if (std::uint64_t lines = session_.lines_cut()) {
-            std::string text = "lines_cut " + std::to_string(lines) + "\n";
-            check(bounce_native_text(writer_.get(), recording::converted_file, text.data(),
-                                     text.size(), &error_));
-        }
-        check(bounce_native_finish(writer_.get(), &counts, &error_));
+        if (std::uint64_t lines = session_.lines_cut())
+            file_->tell(recording::converted_file, "lines_cut " + std::to_string(lines) + "\n");
+        file_->finish(counts);
     }
 
   private:
-    static bounce_status write_bytes(void *context, const void *bytes, std::size_t length,
-                                     bounce_error *error) {
-        try {
-            static_cast<packed_output *>(context)->write(
-                std::string_view(static_cast<const char *>(bytes), length));
-            return BOUNCE_OK;
-        } catch (const std::exception &e) {
-            return bounce_refuse(error, BOUNCE_IO, 0, "%s", e.what());
-        }
-    }
-    void check(bounce_status status) const {
-        if (status == BOUNCE_NO_MEMORY)
-            throw std::bad_alloc();
-        if (status)
-            throw run_error(error_.text);
-    }
-
     const trace_session &session_;
-    packed_output &output_;
-    bounce_error error_ = {};
     std::map<std::string, std::string> told_; // texts, as written
-    std::unique_ptr<bounce_native_writer, void (*)(bounce_native_writer *)> writer_{
-        nullptr, bounce_native_destroy};
+    std::unique_ptr<native_file> file_;
 };
 
 // ---- operation streams ----
