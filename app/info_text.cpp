@@ -4,6 +4,7 @@
 #include "text.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 namespace bouncesim {
@@ -57,7 +58,7 @@ std::string maps_text(const trace_info &info, const bounce_profile_stream &s) {
 std::string mean_text(double mean) {
     if (mean > 0 && mean < 0.01)
         return "less than 0.01";
-    return mean < 10 ? fixed(mean, 2) : with_commas(static_cast<std::uint64_t>(mean + 0.5));
+    return mean < 10 ? fixed(mean, 2) : with_commas(static_cast<std::uint64_t>(std::llround(mean)));
 }
 
 std::string level_text(const bounce_level &level) {

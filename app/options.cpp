@@ -136,7 +136,7 @@ std::uint64_t parse_time(const std::string &text, const char *option) {
     std::string unit(end, text.data() + text.size());
     for (const auto &[name, ns] : units)
         if (error == std::errc() && unit == name && value >= 0 && value * ns < 9e18)
-            return static_cast<std::uint64_t>(value * ns + 0.5);
+            return static_cast<std::uint64_t>(std::llround(value * ns));
     throw refused_error("--" + std::string(option) + " " + text +
                         ": a time from the start of the trace such as 1.5s, 200ms or 1000 "
                         "(nanoseconds) was expected");

@@ -385,8 +385,8 @@ enum bounce_status bounce_native_text(struct bounce_native_writer *w, const char
         unsigned char *p = payload(w);
 
         *p++ = (unsigned char)name_length;
-        memcpy(p, name, name_length);
-        p += name_length;
+        for (size_t i = 0; i < name_length; i++)
+            *p++ = (unsigned char)name[i];
         *p++ = done > 0;
         memcpy(p, text + done, part);
         done += part;
