@@ -44,7 +44,7 @@ def near(value, wanted, share):
     return abs(value - wanted) <= share * wanted
 
 
-@pytest.mark.parametrize("seed", range(500, 508))
+@pytest.mark.parametrize("seed", range(500, 505))
 def test_a_pool_with_room(seed):
     """Every outcome has an explanation, however the CPUs overlapped."""
     got, truth = replayed(seed, slots=8192, pressure=1, records=3000)
@@ -53,7 +53,7 @@ def test_a_pool_with_room(seed):
     assert near(got["swiotlb"]["used_hiwater"], truth["used_hiwater"], 0.08)
 
 
-@pytest.mark.parametrize("seed", range(530, 538))
+@pytest.mark.parametrize("seed", range(530, 535))
 def test_a_pool_in_use(seed):
     """The recording begins late: half of what is mapped, and all cursors, are not known."""
     got, truth = replayed(seed, slots=8192, pressure=1, records=3000, live=4000)
@@ -61,7 +61,7 @@ def test_a_pool_in_use(seed):
     assert near(got["swiotlb"]["used_hiwater"], truth["used_hiwater"], 0.08)
 
 
-@pytest.mark.parametrize("seed", range(466, 474))
+@pytest.mark.parametrize("seed", range(466, 471))
 def test_a_pool_that_grows(seed):
     got, truth = replayed(seed, grow=1, records=4000)
     assert got["order"]["unexplained"] == unequal(got) == 0
@@ -69,7 +69,7 @@ def test_a_pool_that_grows(seed):
     assert sum(pool["nslabs"] for pool in got.get("growth", [])) == truth["nslabs_end"] - truth["nslabs"]
 
 
-@pytest.mark.parametrize("seed", range(300, 306))
+@pytest.mark.parametrize("seed", range(300, 304))
 def test_lost_records(seed):
     """A hundred records are gone, twice on each side of the middle."""
     got, truth = replayed(seed, slots=4096, pressure=1, records=5000, lose=2000)
@@ -77,7 +77,7 @@ def test_lost_records(seed):
     assert unequal(got) <= 0.05 * truth["maps"]
 
 
-@pytest.mark.parametrize("seed", range(400, 408))
+@pytest.mark.parametrize("seed", range(400, 405))
 def test_a_pool_that_drowns(seed):
     """Lists of several CPUs fail at once and leave no address: not all of that can be told, but
     what is not does not derail what is."""
