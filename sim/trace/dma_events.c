@@ -286,16 +286,9 @@ static void cut_off(struct bounce_trace *trace, struct dma_events *state, struct
             p->entries[kept++] = p->entries[i];
             continue;
         }
-        p->open -= !p->entries[i].next_seq;
-        if (!first) {
+        if (!first)
             first = event;
-            first->flags |= BOUNCE_EVENT_LIST_FIRST;
-        }
-        event->bound_seq = p->entries[i].next_seq ? p->entries[i].next_seq : state->events + 1;
-        event->flags |= BOUNCE_EVENT_IN_LIST | BOUNCE_EVENT_LIST_OPEN;
-        event->list = first->handle;
-        event->recorded = BOUNCE_RECORDED_TRIED;
-        dma_answered(trace, p->entries[i].at);
+        dma_join_tried(trace, p, &p->entries[i], first, state->events + 1);
     }
     p->count = kept;
 }

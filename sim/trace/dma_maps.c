@@ -38,10 +38,8 @@ void dma_fail_lists(struct bounce_trace *trace, struct dma_events *state, struct
             p->entries[kept++] = p->entries[i];
             continue;
         }
-        p->open -= !p->entries[i].next_seq;
         if (!first) {
             first = event;
-            first->flags |= BOUNCE_EVENT_LIST_FIRST;
             trace->counts.failed_lists++;
             trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_FAILED_LIST,
                                                    .seq = state->events,
@@ -49,11 +47,7 @@ void dma_fail_lists(struct bounce_trace *trace, struct dma_events *state, struct
                                                    .addr = event->orig_addr,
                                                    .device = device});
         }
-        event->bound_seq = p->entries[i].next_seq ? p->entries[i].next_seq : state->events;
-        event->flags |= BOUNCE_EVENT_IN_LIST | BOUNCE_EVENT_LIST_OPEN;
-        event->list = first->handle;
-        event->recorded = BOUNCE_RECORDED_TRIED;
-        dma_answered(trace, p->entries[i].at);
+        dma_join_tried(trace, p, &p->entries[i], first, state->events);
         dma_forget(state, event->handle, event->bound_seq);
         last = event;
     }

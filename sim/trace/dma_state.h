@@ -85,6 +85,24 @@ static inline void dma_answered(struct bounce_trace *trace, uint64_t at)
     trace->waits[at & QUEUE_MASK] = false;
 }
 
+/* The map of that record is an entry of a list that failed, whose first one is `first`, or that one
+ * itself; it had been tried by record `end_seq` at the latest. */
+static inline void dma_join_tried(struct bounce_trace *trace, struct cpu_pending *p,
+                                  const struct pending *entry, struct bounce_event *first,
+                                  uint64_t end_seq)
+{
+    struct bounce_event *event = dma_queued(trace, entry->at);
+
+    p->open -= !entry->next_seq;
+    event->bound_seq = entry->next_seq ? entry->next_seq : end_seq;
+    event->flags |= BOUNCE_EVENT_IN_LIST | BOUNCE_EVENT_LIST_OPEN;
+    if (event == first)
+        event->flags |= BOUNCE_EVENT_LIST_FIRST;
+    event->list = first->handle;
+    event->recorded = BOUNCE_RECORDED_TRIED;
+    dma_answered(trace, entry->at);
+}
+
 /* ---- dma_live.c ---- */
 
 /* What the present record has to do with, for notes. */

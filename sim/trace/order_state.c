@@ -150,7 +150,7 @@ static void take(struct bounce_order *order, struct step *step, const struct bou
     if (!p->live)
         return;
     step->tlb_addr = held_at(order, step->place)->tlb_addr = tlb_addr;
-    order_note_slots(order, tlb_addr - pad_of(order, event), tlb_addr + event->size);
+    order_note_slots(order, tlb_addr - p->pad, tlb_addr + event->size);
 }
 
 /* ---- lists that fail ---- */
@@ -464,12 +464,12 @@ static void drop(struct bounce_order *order, uint64_t place, uint32_t handle)
 
 /* Whoever holds slots of the recorded address must have been freed: by an unmap a little later, or
  * by one that was lost. */
-bool order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_only)
+void order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_only)
 {
     const struct bounce_event *map = &held_at(order, place)->event;
     uint64_t low = (map->tlb_addr & ~SLOT_MASK) - pad_of(order, map),
              high = map->tlb_addr + map->size;
-    bool held = false, dropped = false;
+    bool held = false;
 
     for (uint64_t addr = low; addr < high && !held; addr += SLOT_MASK + 1)
         held = bounce_swiotlb_holder(order->mem, addr) != 0;
@@ -478,10 +478,7 @@ bool order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_o
         if (!p->live || (hidden_only && !p->hidden))
             continue;
         if ((p->tlb_addr & ~SLOT_MASK) - p->pad < high &&
-            low < ((p->tlb_addr + p->size + SLOT_MASK) & ~SLOT_MASK)) {
+            low < ((p->tlb_addr + p->size + SLOT_MASK) & ~SLOT_MASK))
             drop(order, place, h);
-            dropped = true;
-        }
     }
-    return dropped;
 }

@@ -176,9 +176,9 @@ void order_release_all(struct bounce_order *order, uint64_t fail);
 /* Undoes all steps from log index `from` on; their events count as not placed. */
 void order_rewind(struct bounce_order *order, uint64_t from);
 
-/* The recorded slots are taken from whoever holds them, or only from what is hidden. Returns
- * whether anything had to go. O(handles) when they are held. */
-bool order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_only);
+/* The recorded slots are taken from whoever holds them, or only from what is hidden.
+ * O(handles) when they are held. */
+void order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_only);
 
 /* ---- order.c: the greedy pass, also for trials ---- */
 
