@@ -20,7 +20,8 @@ const device_model table[] = {
 };
 
 constexpr device_key keys[] = {
-#define BOUNCESIM_ROW(key, value, unit, meaning) {#key, unit, meaning, &device_model::key},
+#define BOUNCESIM_ROW(key, value, smallest, largest, unit, meaning)                                \
+    {#key, unit, meaning, smallest, largest, &device_model::key},
     BOUNCESIM_DEVICE_KEYS(BOUNCESIM_ROW)
 #undef BOUNCESIM_ROW
 };
