@@ -385,12 +385,17 @@ static size_t fetch(struct bounce_order *order, struct bounce_event *events)
         events[got++] = grow_event(order, step, &held->event);
     }
     if (held->event.kind != BOUNCE_EVENT_LOST) {
-        struct bounce_event out = held->event;
+        struct bounce_event *out = &events[got];
 
-        out.flags |= step->flags | (held->slowly ? BOUNCE_EVENT_SLOWLY : 0);
-        if (order->growing)
-            got += order_end_transients(order, &out, events + got, MADE_MAX - got);
-        events[got++] = out;
+        *out = held->event;
+        out->flags |= step->flags | (held->slowly ? BOUNCE_EVENT_SLOWLY : 0);
+        if (order->growing) { /* what ends by it comes before it */
+            struct bounce_event own = *out;
+
+            got += order_end_transients(order, &own, out, MADE_MAX - got);
+            events[got] = own;
+        }
+        got++;
         order->last_ns = held->event.time_ns;
     }
     count_move(order, step);
