@@ -1,43 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bounce/replay.h"
 
-#include "throttle.h"
+#include "replay_state.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define NO_HANDLE UINT32_MAX
-#define NEVER     UINT64_MAX
-
-struct entry {
-    struct bounce_mapping mapping;
-    uint32_t next_in_list;
-    /* Of the scatter list whose first entry this is: */
-    uint32_t list_head; /* entries that are mapped now */
-    uint32_t list_tail;
-    bool list_failed;
-    bool list_counted; /* a failure of it has been counted */
-    uint16_t device;
-};
-
-struct bounce_replay {
-    struct bounce_dma dma;
-    struct bounce_replay_hooks hooks;
-    struct entry *entries; /* by handle */
-    uint32_t room;
-    bool times_worker; /* the worker runs by time, not by events of the trace */
-    uint64_t worker_delay_ns;
-    uint32_t conversion_page_ns;
-    uint64_t worker_due_ns; /* NEVER unless it is queued */
-    bool as_recorded;
-    bool in_step;
-    bool put_right;       /* the present map: it would have been answered otherwise */
-    bool recorded_growth; /* pools come by events, transient ones lie where they were recorded */
-    uint32_t segment_slots;
-    struct throttle *throttle; /* NULL: every event happens when it comes */
-    struct bounce_stats stats; /* what the allocator does not count itself */
-    double external_hiwater;
-};
 
 enum bounce_status bounce_replay_create(const struct bounce_replay_config *config,
                                         const struct bounce_replay_hooks *hooks,
@@ -120,94 +87,6 @@ static void note_external(struct bounce_replay *replay)
         replay->external_hiwater = share;
 }
 
-static void compare(struct bounce_replay *replay, const struct bounce_event *event,
-                    const struct bounce_map_result *result)
-{
-    struct bounce_stats *stats = &replay->stats;
-    bool failed = result->outcome != BOUNCE_MAP_OK;
-    bool explained =
-        !replay->put_right && !(event->flags & (BOUNCE_EVENT_PLACED | BOUNCE_EVENT_DENIED));
-    bool equal = false;
-
-    switch ((enum bounce_recorded)event->recorded) {
-    case BOUNCE_RECORDED_NOTHING:
-    case BOUNCE_RECORDED_DIRECT:
-    case BOUNCE_RECORDED_BOUNCES:
-        return;
-    case BOUNCE_RECORDED_TRIED: /* whatever came of it, the record does not contradict */
-        equal = true;
-        break;
-    case BOUNCE_RECORDED_ADDRESS:
-        equal = explained && !failed && result->tlb_addr == event->tlb_addr;
-        break;
-    case BOUNCE_RECORDED_OK:
-        equal = !failed;
-        break;
-    case BOUNCE_RECORDED_FULL:
-        equal = explained && failed;
-        stats->recorded_full_recorded++;
-        stats->recorded_full_equal += equal;
-        break;
-    }
-    stats->recorded_maps_compared++;
-    stats->recorded_addresses_equal += equal;
-}
-
-/* It failed when recorded and would not have: nothing explains it. */
-static bool is_denied(const struct bounce_replay *replay, const struct bounce_event *event)
-{
-    return replay->as_recorded && (replay->put_right || (event->flags & BOUNCE_EVENT_DENIED));
-}
-
-static void count_failure(struct bounce_replay *replay, const struct bounce_event *event,
-                          const struct bounce_map_request *request,
-                          const struct bounce_map_result *result)
-{
-    struct bounce_stats *stats = &replay->stats;
-    struct bounce_pressure pressure;
-
-    stats->events_failed_maps++;
-    stats->events_lockups += result->outcome == BOUNCE_MAP_LOCKUP;
-    stats->events_unreachable += result->outcome == BOUNCE_MAP_UNREACHABLE;
-    if (result->outcome != BOUNCE_MAP_FULL && result->outcome != BOUNCE_MAP_OVERSIZE)
-        return;
-    stats->events_full++;
-    bounce_swiotlb_pressure(replay->dma.mem, request, event->kind == BOUNCE_EVENT_ALLOC, &pressure);
-    if (is_denied(replay, event))
-        pressure.cause = BOUNCE_CAUSE_UNEXPLAINED;
-    switch (pressure.cause) {
-    case BOUNCE_CAUSE_NO_POOL:
-        stats->full_by_cause_no_pool++;
-        break;
-    case BOUNCE_CAUSE_OVERSIZE:
-        stats->full_by_cause_oversize++;
-        break;
-    case BOUNCE_CAUSE_EXHAUSTED:
-        stats->full_by_cause_exhausted++;
-        break;
-    case BOUNCE_CAUSE_AREA_LIMITED:
-        stats->full_by_cause_area_limited++;
-        break;
-    case BOUNCE_CAUSE_FRAGMENTED:
-        stats->full_by_cause_fragmented++;
-        break;
-    case BOUNCE_CAUSE_ALIGNMENT:
-        stats->full_by_cause_alignment++;
-        break;
-    case BOUNCE_CAUSE_ATOMIC_POOL:
-        stats->full_by_cause_atomic_pool++;
-        break;
-    case BOUNCE_CAUSE_UNEXPLAINED:
-        stats->full_by_cause_unexplained++;
-        break;
-    case BOUNCE_CAUSE_NONE:
-    case BOUNCE_CAUSE_COUNT:
-        break;
-    }
-    if (replay->hooks.full)
-        replay->hooks.full(replay->hooks.context, event, result, &pressure);
-}
-
 static void tell_copy(struct bounce_replay *replay, const struct bounce_mapping *mapping,
                       uint64_t orig_addr, uint64_t tlb_addr, uint64_t bytes, bool to_device)
 {
@@ -217,14 +96,13 @@ static void tell_copy(struct bounce_replay *replay, const struct bounce_mapping 
         replay->hooks.copied(replay->hooks.context, mapping, &copy, tlb_addr, to_device);
 }
 
-/* A new mapping's bounce buffer was filled. */
-static void tell_copy_out(struct bounce_replay *replay, const struct bounce_mapping *mapping)
+void replay_tell_copy_out(struct bounce_replay *replay, const struct bounce_mapping *mapping)
 {
     if (mapping->state == BOUNCE_BOUNCED)
         tell_copy(replay, mapping, mapping->orig_addr, mapping->dma_addr, mapping->size, true);
 }
 
-static void release(struct bounce_replay *replay, const struct bounce_device *device,
+void replay_release(struct bounce_replay *replay, const struct bounce_device *device,
                     struct entry *entry, unsigned attrs)
 {
     uint64_t copied;
@@ -238,159 +116,12 @@ static void release(struct bounce_replay *replay, const struct bounce_device *de
               false);
 }
 
-static void start_list(struct entry *list)
-{
-    list->list_failed = false;
-    list->list_head = list->list_tail = NO_HANDLE;
-}
-
-/* The records of a failed list may be several attempts in a row: they count once. */
-static bool counts_failure(struct entry *list, const struct bounce_event *event)
-{
-    bool again = list && list->list_counted && (event->flags & BOUNCE_EVENT_LIST_OPEN);
-
-    if (list)
-        list->list_counted = true;
-    return !again;
-}
-
-/* Whether the entry is still tried: not after the failure of its list. Of a list that failed when
- * recorded the trace has only the tried entries, so one after a failure begins another attempt. */
-static bool enter_list(struct entry *list, const struct bounce_event *event)
-{
-    bool open = event->flags & BOUNCE_EVENT_LIST_OPEN;
-
-    if ((event->flags & BOUNCE_EVENT_LIST_FIRST) || (list->list_failed && open))
-        start_list(list);
-    if (event->flags & BOUNCE_EVENT_LIST_FIRST)
-        list->list_counted = false;
-    return !list->list_failed;
-}
-
-static void link_entry(struct bounce_replay *replay, struct entry *list, uint32_t handle)
-{
-    replay->entries[handle].next_in_list = NO_HANDLE;
-    if (list->list_head == NO_HANDLE)
-        list->list_head = handle;
-    else
-        replay->entries[list->list_tail].next_in_list = handle;
-    list->list_tail = handle;
-}
-
-/* The entries mapped so far are unmapped at once, without copying back; or by events to come. */
-static void fail_list(struct bounce_replay *replay, const struct bounce_device *device,
-                      struct entry *list, bool slowly)
-{
-    for (uint32_t handle = list->list_head; handle != NO_HANDLE && !slowly;
-         handle = replay->entries[handle].next_in_list)
-        release(replay, device, &replay->entries[handle], BOUNCE_ATTR_SKIP_CPU_SYNC);
-    list->list_failed = true;
-    replay->stats.events_lists_failed++;
-}
-
-/* What was mapped before the trace began: its slots are taken, without a search in the recorded
- * pool. The original address is not known, its low bits are those of the bounce address. */
-static void on_held(struct bounce_replay *replay, const struct bounce_device *devices,
-                    const struct bounce_event *event)
-{
-    struct entry *entry = &replay->entries[event->handle];
-    struct bounce_map_request request = {.device = &devices[event->device],
-                                         .orig_addr = event->orig_addr,
-                                         .size = event->size,
-                                         .cpu = event->cpu};
-    struct bounce_map_result result;
-
-    if (entry->mapping.state != BOUNCE_UNMAPPED)
-        return;
-    replay->stats.events_held_maps++;
-    entry->device = event->device;
-    if (!replay->as_recorded ||
-        !bounce_dma_place(&replay->dma, &request, (enum bounce_dir)event->dir, event->tlb_addr,
-                          false, &entry->mapping, &result))
-        bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, true, &entry->mapping,
-                       &result);
-    tell_copy_out(replay, &entry->mapping);
-}
-
 bool replay_bounces(const struct bounce_replay *replay, const struct bounce_device *device,
                     const struct bounce_event *event)
 {
     /* The recorded kernel may have had reasons that the masks do not show. */
     return event->recorded >= BOUNCE_RECORDED_ADDRESS ||
            bounce_dma_must_bounce(&replay->dma, device, event->orig_addr, event->size);
-}
-
-/* Whether the allocator as it stands would give another answer than the recorded one. */
-static bool goes_astray(const struct bounce_replay *replay, const struct bounce_event *event,
-                        const struct bounce_map_request *request)
-{
-    struct bounce_map_result answer;
-
-    if (!replay->in_step ||
-        (event->recorded != BOUNCE_RECORDED_ADDRESS && event->recorded != BOUNCE_RECORDED_FULL) ||
-        !bounce_swiotlb_peek(replay->dma.mem, request, &answer))
-        return false;
-    if (event->recorded == BOUNCE_RECORDED_FULL)
-        return answer.outcome == BOUNCE_MAP_OK;
-    return answer.outcome != BOUNCE_MAP_OK || answer.tlb_addr != event->tlb_addr;
-}
-
-/* Whoever has the recorded slots has ended, whatever the records tell. O(handles). */
-static bool make_way(struct bounce_replay *replay, const struct bounce_device *devices,
-                     const struct bounce_event *event)
-{
-    const uint64_t slot = (UINT64_C(1) << BOUNCE_SLOT_SHIFT) - 1;
-    uint64_t from = event->tlb_addr & ~slot, to = (event->tlb_addr + event->size + slot) & ~slot;
-    bool found = false;
-
-    for (uint32_t handle = 0; handle < replay->room; handle++) {
-        struct entry *entry = &replay->entries[handle];
-        const struct bounce_mapping *m = &entry->mapping;
-
-        if (m->state != BOUNCE_BOUNCED || (m->dma_addr & ~slot) >= to ||
-            ((m->dma_addr + m->size + slot) & ~slot) <= from)
-            continue;
-        release(replay, &devices[entry->device], entry, BOUNCE_ATTR_SKIP_CPU_SYNC);
-        found = true;
-    }
-    return found;
-}
-
-/* What a recorded pool answered for reasons that the replay does not share: slots that no order
- * explains, pages that its page allocator had or not. False where it is an ordinary map. */
-static bool follow_recording(struct bounce_replay *replay, const struct bounce_device *devices,
-                             const struct bounce_event *event,
-                             const struct bounce_map_request *request, struct entry *entry,
-                             struct bounce_map_result *result)
-{
-    enum bounce_dir dir = (enum bounce_dir)event->dir;
-    bool placed = event->flags & BOUNCE_EVENT_PLACED;
-    bool transient = event->flags & BOUNCE_EVENT_TRANSIENT;
-
-    if (event->flags & BOUNCE_EVENT_CURSOR)
-        bounce_swiotlb_aim(replay->dma.mem, request, event->tlb_addr);
-    replay->put_right = !placed && !transient && goes_astray(replay, event, request);
-    placed |= replay->put_right && event->recorded == BOUNCE_RECORDED_ADDRESS;
-    if (!placed && is_denied(replay, event) &&
-        bounce_swiotlb_peek(replay->dma.mem, request, result)) {
-        result->outcome = BOUNCE_MAP_FULL;
-        result->tlb_addr = 0;
-        result->slots = 0;
-        return true;
-    }
-    if (placed && bounce_dma_place(&replay->dma, request, dir, event->tlb_addr, true,
-                                   &entry->mapping, result))
-        return true;
-    if (replay->put_right && placed && make_way(replay, devices, event) &&
-        bounce_dma_place(&replay->dma, request, dir, event->tlb_addr, true, &entry->mapping,
-                         result))
-        return true;
-    if (!replay->recorded_growth ||
-        (event->recorded != BOUNCE_RECORDED_ADDRESS && event->recorded != BOUNCE_RECORDED_FULL))
-        return false;
-    bounce_dma_map_recorded(&replay->dma, request, dir, transient ? event->tlb_addr : 0,
-                            &entry->mapping, result);
-    return true;
 }
 
 static void on_map(struct bounce_replay *replay, const struct bounce_device *devices,
@@ -411,9 +142,9 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
 
     replay->put_right = false;
     if (entry->mapping.state != BOUNCE_UNMAPPED)
-        release(replay, device, entry, BOUNCE_ATTR_SKIP_CPU_SYNC);
+        replay_release(replay, device, entry, BOUNCE_ATTR_SKIP_CPU_SYNC);
     entry->device = event->device;
-    if (list && !enter_list(list, event)) {
+    if (list && !list_enter(list, event)) {
         replay->stats.events_list_entries_not_tried++;
         return;
     }
@@ -422,43 +153,42 @@ static void on_map(struct bounce_replay *replay, const struct bounce_device *dev
         bounce_dma_alloc(&replay->dma, &request, &entry->mapping, &result);
     } else {
         bounce = replay_bounces(replay, device, event);
-        if (!replay->as_recorded ||
-            !follow_recording(replay, devices, event, &request, entry, &result))
+        if (!replay->as_recorded || !recorded_map(replay, devices, event, &request, entry, &result))
             bounce_dma_map(&replay->dma, &request, (enum bounce_dir)event->dir, bounce,
                            &entry->mapping, &result);
     }
-    tell_copy_out(replay, &entry->mapping);
+    replay_tell_copy_out(replay, &entry->mapping);
     if (!bounce) {
         replay->stats.events_direct_maps++;
     } else {
         replay->stats.events_maps++;
         if (result.probes > replay->stats.search_probes_max)
             replay->stats.search_probes_max = result.probes;
-        compare(replay, event, &result);
+        recorded_compare(replay, event, &result);
         if (replay->hooks.mapped)
             replay->hooks.mapped(replay->hooks.context, event, &result);
         if (replay->hooks.taken && result.outcome == BOUNCE_MAP_OK)
             replay->hooks.taken(replay->hooks.context, event, &result, replay->dma.mem);
         if (result.outcome == BOUNCE_MAP_OK)
             note_external(replay);
-        else if (counts_failure(list, event))
-            count_failure(replay, event, &request, &result);
+        else if (list_counts_failure(list, event))
+            failure_count(replay, event, &request, &result);
         else
             replay->stats.events_list_attempts++;
     }
     /* It failed when recorded, so its driver tried again: that attempt is in the trace and carries
      * the load from there on; an unmap for this one will never come. */
     if (event->recorded == BOUNCE_RECORDED_FULL && !list && result.outcome == BOUNCE_MAP_OK) {
-        release(replay, device, entry, BOUNCE_ATTR_SKIP_CPU_SYNC);
+        replay_release(replay, device, entry, BOUNCE_ATTR_SKIP_CPU_SYNC);
         replay->stats.events_retried_maps++;
     }
     if (!list)
         return;
     if (result.outcome == BOUNCE_MAP_OK)
-        link_entry(replay, list, event->handle);
+        list_link(replay, list, event->handle);
     if (result.outcome != BOUNCE_MAP_OK ||
         ((event->flags & BOUNCE_EVENT_LIST_OPEN) && (event->flags & BOUNCE_EVENT_LIST_LAST)))
-        fail_list(replay, device, list,
+        list_fail(replay, device, list,
                   replay->as_recorded && (event->flags & BOUNCE_EVENT_SLOWLY) &&
                       result.outcome != BOUNCE_MAP_OK);
 }
@@ -495,7 +225,7 @@ static enum bounce_status run(struct bounce_replay *replay, const struct bounce_
         case BOUNCE_EVENT_MAP:
         case BOUNCE_EVENT_ALLOC:
             if (event->flags & BOUNCE_EVENT_HELD) {
-                on_held(replay, devices, event);
+                recorded_hold(replay, devices, event);
                 break;
             }
             on_map(replay, devices, event);
@@ -504,7 +234,8 @@ static enum bounce_status run(struct bounce_replay *replay, const struct bounce_
                 replay->worker_due_ns = event->time_ns + replay->worker_delay_ns;
             break;
         case BOUNCE_EVENT_UNMAP:
-            release(replay, &devices[event->device], &replay->entries[event->handle], event->attrs);
+            replay_release(replay, &devices[event->device], &replay->entries[event->handle],
+                           event->attrs);
             break;
         case BOUNCE_EVENT_SYNC_FOR_CPU:
         case BOUNCE_EVENT_SYNC_FOR_DEVICE:
