@@ -19,12 +19,12 @@
 struct records;
 
 struct record {
-    struct bounce_event
-        event;    /* time_ns as recorded; handle, and id unless has_id, are set later */
-    uint64_t key; /* pairs ISSUE with COMPLETE, MAP with UNMAP and SYNC, or NO_KEY */
-    uint64_t order;
-    uint32_t ahead; /* place among those that are looked ahead to; set later */
-    uint64_t place; /* of its record, for notes; set by records_add() */
+    /* time_ns as recorded; handle, and id unless has_id, are set later */
+    struct bounce_event event;
+    uint64_t key;   /* pairs ISSUE with COMPLETE, MAP with UNMAP and SYNC, or NO_KEY */
+    uint64_t order; /* in which it came; set by records_add(), as are: */
+    uint64_t place; /* of it in the input, for notes */
+    uint32_t ahead; /* among those that are looked ahead to, or INDEX_NONE */
     uint64_t list;  /* MAP: id of the first entry of its scatter list, with has_list */
     bool has_list;
     bool has_id;
