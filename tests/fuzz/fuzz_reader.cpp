@@ -4,6 +4,7 @@
 #include "pipeline.hpp"
 #include "promises.hpp"
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -45,6 +46,8 @@ extern "C" int LLVMFuzzerInitialize(int *argc, char ***argv) {
         if (argument.compare(0, 9, "--format=") == 0)
             choose(argument.substr(9));
     }
+    // The end of its CPU time (ulimit -t) is no finding: libFuzzer stops in good order.
+    std::signal(SIGXCPU, [](int) { std::raise(SIGUSR1); });
     return 0;
 }
 
