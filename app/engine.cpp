@@ -184,11 +184,43 @@ models::path_config path_of(const trace_session &session, const engine_options &
     return path;
 }
 
+// Plays the trace; what every engine tells of it.
+engine_result play(models::engine &engine, trace_session &session, recorders &rows,
+                   watchers *watching) {
+    progress_line progress(session);
+    engine.run([&]() -> models::event_batch {
+        trace_session::batch batch = session.next();
+        rows.set_devices(session.devices());
+        if (watching)
+            watching->set_devices(session.devices());
+        progress.update();
+        return {batch.events, batch.count, session.devices().data(), session.devices().size()};
+    });
+    models::timing_stats timing = engine.timing();
+    if (watching)
+        watching->finish(static_cast<std::uint64_t>(timing.simulated_ns * 1000));
+    engine_result result;
+    result.stats = engine.stats();
+    result.timing = timing_json(timing);
+    result.summary = timing_summary(timing, result.stats);
+    return result;
+}
+
 void add_path(engine_result &result, const models::path_config &path,
               const models::path_stats &stats, const trace_session &session) {
     add_path_json(result.sections, path, stats, session.devices());
     result.summary += path_summary(path, stats, session.devices());
     result.data_wrong = !stats.check.clean();
+}
+
+// Errors in a configuration are the user's.
+template <class Engine, class Config>
+std::unique_ptr<Engine> make_engine(const Config &config, const bounce_replay_hooks &hooks) {
+    try {
+        return std::make_unique<Engine>(config, &hooks);
+    } catch (const models::engine_config_error &e) {
+        throw refused_error(e.what());
+    }
 }
 
 // Traces of requests: they are made into mappings by the models of their devices.
@@ -207,27 +239,8 @@ engine_result run_requests(trace_session &session, const engine_options &options
     config.model = [&](std::uint32_t device) {
         return options.machine.model_of(session.devices()[device].name, session.format().name);
     };
-    std::unique_ptr<models::request_engine> engine;
-    try {
-        engine = std::make_unique<models::request_engine>(config, &hooks);
-    } catch (const models::engine_config_error &e) {
-        throw refused_error(e.what());
-    }
-    progress_line progress(session);
-    engine->run([&]() -> models::event_batch {
-        trace_session::batch batch = session.next();
-        rows.set_devices(session.devices());
-        if (watching)
-            watching->set_devices(session.devices());
-        progress.update();
-        return {batch.events, batch.count, session.devices().data(), session.devices().size()};
-    });
-    engine_result result;
-    result.stats = engine->stats();
-    models::timing_stats timing = engine->timing();
-    if (watching)
-        watching->finish(static_cast<std::uint64_t>(timing.simulated_ns * 1000));
-    result.timing = timing_json(timing);
+    auto engine = make_engine<models::request_engine>(config, hooks);
+    engine_result result = play(*engine, session, rows, watching);
     json::object part = requests_json(engine->requests());
     json::array devices;
     for (const bounce_device &device : session.devices())
@@ -236,7 +249,7 @@ engine_result run_requests(trace_session &session, const engine_options &options
             {"model", options.machine.model_of(device.name, session.format().name).name}});
     part["devices"] = std::move(devices);
     result.sections["platform"] = std::move(part);
-    result.summary = requests_summary(engine->requests()) + timing_summary(timing, result.stats);
+    result.summary = requests_summary(engine->requests()) + result.summary;
     add_path(result, config.path, engine->path(), session);
     return result;
 }
@@ -254,28 +267,8 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
     config.cpus = session.config().replay.pool.cpus;
     config.path = path_of(session, options);
     config.watch = watching ? watching->activity() : nullptr;
-    std::unique_ptr<models::mapping_engine> engine;
-    try {
-        engine = std::make_unique<models::mapping_engine>(config, &hooks);
-    } catch (const models::engine_config_error &e) {
-        throw refused_error(e.what());
-    }
-    progress_line progress(session);
-    engine->run([&]() -> models::event_batch {
-        trace_session::batch batch = session.next();
-        rows.set_devices(session.devices());
-        if (watching)
-            watching->set_devices(session.devices());
-        progress.update();
-        return {batch.events, batch.count, session.devices().data(), session.devices().size()};
-    });
-    engine_result result;
-    result.stats = engine->stats();
-    models::timing_stats timing = engine->timing();
-    if (watching)
-        watching->finish(static_cast<std::uint64_t>(timing.simulated_ns * 1000));
-    result.timing = timing_json(timing);
-    result.summary = timing_summary(timing, result.stats);
+    auto engine = make_engine<models::mapping_engine>(config, hooks);
+    engine_result result = play(*engine, session, rows, watching);
     add_path(result, config.path, engine->path(), session);
     if (!session.timed())
         result.summary += "The trace has no times: 1 us an operation is assumed, so simulated "

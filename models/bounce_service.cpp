@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bounce_service.hpp"
 
-#include "models/mapping_engine.hpp"
+#include "models/engine.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -318,6 +318,15 @@ void bounce_service::b_transport(int, tlm::tlm_generic_payload &payload, sc_core
     }
     delay = sc_core::sc_time::from_value(time_ps - now_ps());
     payload.set_response_status(tlm::TLM_OK_RESPONSE);
+}
+
+void bounce_service::report(timing_stats &t) const {
+    t.copy_ns = ns_of_ps(copy_ps_);
+    t.copies_hot = copies_[true];
+    t.copies_cold = copies_[false];
+    t.lock_wait_ns = ns_of_ps(locks_->wait_ps);
+    t.lock_wait_max_ns = ns_of_ps(locks_->wait_max_ps);
+    t.lock_waits = locks_->waits;
 }
 
 } // namespace bouncesim::models

@@ -9,6 +9,7 @@
 #include "dma_path.hpp"
 #include "models/activity.hpp"
 #include "models/costs.hpp"
+#include "models/timing_stats.hpp"
 
 #include "bounce/replay.h"
 
@@ -53,15 +54,8 @@ class bounce_service : public sc_core::sc_module {
     const bounce_replay *replay() const {
         return replay_.get();
     }
-    const area_locks &locks() const {
-        return *locks_;
-    }
-    double copy_ps() const {
-        return copy_ps_;
-    }
-    uint64_t copies(bool hot) const {
-        return copies_[hot];
-    }
+    // What it measured of copies and locks.
+    void report(timing_stats &t) const;
 
   private:
     void b_transport(int initiator, tlm::tlm_generic_payload &payload, sc_core::sc_time &delay);

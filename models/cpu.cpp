@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu.hpp"
 
-#include "models/mapping_engine.hpp"
+#include "models/engine.hpp"
 
 #include <algorithm>
 

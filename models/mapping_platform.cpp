@@ -5,16 +5,6 @@
 #include <string>
 
 namespace bouncesim::models {
-namespace {
-
-double ns(double ps) {
-    return ps / 1000;
-}
-double ns(uint64_t ps) {
-    return static_cast<double>(ps) / 1000;
-}
-
-} // namespace
 
 mapping_platform::mapping_platform(const sc_core::sc_module_name &name, const engine_config &config,
                                    const bounce_replay_hooks *hooks)
@@ -49,28 +39,22 @@ void mapping_platform::run(const event_source &source) {
 
 timing_stats mapping_platform::timing() const {
     const monitor &measured = context_.measured;
-    const area_locks &locks = service_.locks();
     timing_stats t;
     uint64_t end_ps = std::max(player_.last_ps(), devices_.last_done_ps());
 
     for (const std::unique_ptr<cpu> &each : cpus_) {
         end_ps = std::max(end_ps, each->busy_until_ps());
-        t.cpu_busy_ns += ns(each->busy_ps());
-        t.cpu_busy_max_ns = std::max(t.cpu_busy_max_ns, ns(each->busy_ps()));
+        t.cpu_busy_ns += ns_of_ps(each->busy_ps());
+        t.cpu_busy_max_ns = std::max(t.cpu_busy_max_ns, ns_of_ps(each->busy_ps()));
     }
-    t.simulated_ns = ns(end_ps);
-    t.copy_ns = ns(service_.copy_ps());
-    t.copies_hot = service_.copies(true);
-    t.copies_cold = service_.copies(false);
-    t.lock_wait_ns = ns(locks.wait_ps);
-    t.lock_wait_max_ns = ns(locks.wait_max_ps);
-    t.lock_waits = locks.waits;
-    t.dma_ns = ns(devices_.busy_ps());
+    t.simulated_ns = ns_of_ps(end_ps);
+    t.dma_ns = ns_of_ps(devices_.busy_ps());
     t.dma_transfers = devices_.transfers();
-    t.dma_wait_ns = ns(measured.dma_wait_ps);
+    t.dma_wait_ns = ns_of_ps(measured.dma_wait_ps);
     t.dma_waits = measured.dma_waits;
-    t.lag_max_ns = ns(measured.lag_max_ps);
+    t.lag_max_ns = ns_of_ps(measured.lag_max_ps);
     measured.report(t);
+    service_.report(t);
     return t;
 }
 

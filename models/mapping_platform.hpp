@@ -13,6 +13,7 @@
 #include "dma_path.hpp"
 #include "memory.hpp"
 #include "models/mapping_engine.hpp"
+#include "platform.hpp"
 #include "trace_player.hpp"
 
 #include <systemc>
@@ -22,19 +23,18 @@
 
 namespace bouncesim::models {
 
-class mapping_platform : public sc_core::sc_module {
+class mapping_platform : public sc_core::sc_module, public platform {
   public:
     mapping_platform(const sc_core::sc_module_name &name, const engine_config &config,
                      const bounce_replay_hooks *hooks);
 
-    // Runs SystemC until the trace is played and all is done.
-    void run(const event_source &source);
+    void run(const event_source &source) override;
 
-    const bounce_replay *replay() const {
+    const bounce_replay *replay() const override {
         return service_.replay();
     }
-    timing_stats timing() const;
-    path_stats path() const {
+    timing_stats timing() const override;
+    path_stats path() const override {
         return path_.stats();
     }
 

@@ -34,14 +34,13 @@ struct monitor {
 
     // The times of the calls.
     void report(timing_stats &t) const {
-        auto ns = [](auto ps) { return static_cast<double>(ps) / 1000; };
 #define BOUNCESIM_LATENCY(call)                                                                    \
-    t.call##_mean_ns = ns(call##_ps.mean());                                                       \
-    t.call##_p50_ns = ns(call##_ps.percentile(500));                                               \
-    t.call##_p90_ns = ns(call##_ps.percentile(900));                                               \
-    t.call##_p99_ns = ns(call##_ps.percentile(990));                                               \
-    t.call##_p999_ns = ns(call##_ps.percentile(999));                                              \
-    t.call##_max_ns = ns(call##_ps.max())
+    t.call##_mean_ns = ns_of_ps(call##_ps.mean());                                                 \
+    t.call##_p50_ns = ns_of_ps(call##_ps.percentile(500));                                         \
+    t.call##_p90_ns = ns_of_ps(call##_ps.percentile(900));                                         \
+    t.call##_p99_ns = ns_of_ps(call##_ps.percentile(990));                                         \
+    t.call##_p999_ns = ns_of_ps(call##_ps.percentile(999));                                        \
+    t.call##_max_ns = ns_of_ps(call##_ps.max())
         BOUNCESIM_LATENCY(map);
         BOUNCESIM_LATENCY(unmap);
 #undef BOUNCESIM_LATENCY

@@ -4,16 +4,6 @@
 #include <algorithm>
 
 namespace bouncesim::models {
-namespace {
-
-double ns(double ps) {
-    return ps / 1000;
-}
-double ns(uint64_t ps) {
-    return static_cast<double>(ps) / 1000;
-}
-
-} // namespace
 
 request_platform::request_platform(const sc_core::sc_module_name &name,
                                    const request_config &config, const bounce_replay_hooks *hooks)
@@ -95,33 +85,27 @@ std::string request_platform::standstill() const {
 
 timing_stats request_platform::timing() const {
     const monitor &measured = context_.measured;
-    const area_locks &locks = service_.locks();
     timing_stats t;
     uint64_t end_ps = context_.last_ps;
     for (const std::unique_ptr<request_cpu> &each : cpus_) {
-        t.cpu_busy_ns += ns(each->busy_ps());
-        t.cpu_busy_max_ns = std::max(t.cpu_busy_max_ns, ns(each->busy_ps()));
+        t.cpu_busy_ns += ns_of_ps(each->busy_ps());
+        t.cpu_busy_max_ns = std::max(t.cpu_busy_max_ns, ns_of_ps(each->busy_ps()));
     }
-    t.simulated_ns = ns(end_ps);
-    t.copy_ns = ns(service_.copy_ps());
-    t.copies_hot = service_.copies(true);
-    t.copies_cold = service_.copies(false);
-    t.lock_wait_ns = ns(locks.wait_ps);
-    t.lock_wait_max_ns = ns(locks.wait_max_ps);
-    t.lock_waits = locks.waits;
-    t.dma_ns = ns(devices_.busy_ps());
+    t.simulated_ns = ns_of_ps(end_ps);
+    t.dma_ns = ns_of_ps(devices_.busy_ps());
     t.dma_transfers = devices_.transfers();
     measured.report(t);
+    service_.report(t);
     return t;
 }
 
 request_stats request_platform::requests() const {
     request_stats counts = context_.counts;
-    counts.latency_mean_ns = ns(context_.latency_ps.mean());
-    counts.latency_p50_ns = ns(context_.latency_ps.percentile(500));
-    counts.latency_p90_ns = ns(context_.latency_ps.percentile(900));
-    counts.latency_p99_ns = ns(context_.latency_ps.percentile(990));
-    counts.latency_max_ns = ns(context_.latency_ps.max());
+    counts.latency_mean_ns = ns_of_ps(context_.latency_ps.mean());
+    counts.latency_p50_ns = ns_of_ps(context_.latency_ps.percentile(500));
+    counts.latency_p90_ns = ns_of_ps(context_.latency_ps.percentile(900));
+    counts.latency_p99_ns = ns_of_ps(context_.latency_ps.percentile(990));
+    counts.latency_max_ns = ns_of_ps(context_.latency_ps.max());
     return counts;
 }
 

@@ -12,6 +12,7 @@
 #include "bounce_service.hpp"
 #include "dma_path.hpp"
 #include "memory.hpp"
+#include "platform.hpp"
 #include "request_context.hpp"
 #include "request_cpu.hpp"
 #include "request_devices.hpp"
@@ -25,20 +26,19 @@
 
 namespace bouncesim::models {
 
-class request_platform : public sc_core::sc_module {
+class request_platform : public sc_core::sc_module, public platform {
   public:
     request_platform(const sc_core::sc_module_name &name, const request_config &config,
                      const bounce_replay_hooks *hooks);
 
-    // Runs SystemC until all requests have come and ended.
-    void run(const event_source &events);
+    void run(const event_source &source) override;
 
-    const bounce_replay *replay() const {
+    const bounce_replay *replay() const override {
         return service_.replay();
     }
-    timing_stats timing() const;
+    timing_stats timing() const override;
     request_stats requests() const;
-    path_stats path() const {
+    path_stats path() const override {
         return path_.stats();
     }
 

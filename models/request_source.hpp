@@ -11,7 +11,7 @@
 // `window` of them. Cost: constant for each request, but for those that arrived earlier.
 #pragma once
 
-#include "models/mapping_engine.hpp"
+#include "models/engine.hpp"
 
 #include <cstdint>
 #include <deque>

@@ -4,7 +4,7 @@
 
 #include "bounce_service.hpp"
 #include "cpu.hpp"
-#include "models/mapping_engine.hpp"
+#include "models/engine.hpp"
 
 #include <systemc>
 #include <tlm>

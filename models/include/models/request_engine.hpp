@@ -5,15 +5,13 @@
 #pragma once
 
 #include "models/activity.hpp"
+#include "models/costs.hpp"
 #include "models/device_model.hpp"
-#include "models/mapping_engine.hpp"
+#include "models/engine.hpp"
 #include "models/request_stats.hpp"
 
 #include <cstdint>
 #include <functional>
-#include <memory>
-#include <string>
-#include <vector>
 
 namespace bouncesim::models {
 
@@ -50,28 +48,14 @@ struct request_config {
     std::function<device_model(uint32_t device)> model;
 };
 
-// One simulation; the rules of mapping_engine hold. The source gives ISSUE and COMPLETE events;
-// its device table has to have the masks of the models (device_model::shape()).
-class request_engine {
+// The source gives ISSUE and COMPLETE events; its device table has to have the masks of the models
+// (device_model::shape()). run() throws engine_stalled too.
+class request_engine : public engine {
   public:
     explicit request_engine(const request_config &config,
                             const bounce_replay_hooks *hooks = nullptr);
-    request_engine(const request_engine &) = delete;
-    request_engine &operator=(const request_engine &) = delete;
-    ~request_engine();
 
-    // engine_stalled beside what mapping_engine::run() throws.
-    void run(const event_source &next);
-
-    const bounce_swiotlb *pool() const;
-    bounce_stats stats() const;
-    timing_stats timing() const;
     request_stats requests() const;
-    path_stats path() const;
-
-  private:
-    struct state;
-    std::unique_ptr<state> state_;
 };
 
 } // namespace bouncesim::models

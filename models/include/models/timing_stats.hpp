@@ -7,6 +7,10 @@
 
 namespace bouncesim::models {
 
+template <class Number> double ns_of_ps(Number ps) {
+    return static_cast<double>(ps) / 1000;
+}
+
 /* clang-format off */
 // X(type, name, unit, meaning)
 #define BOUNCESIM_TIMING_STATS(X) \
