@@ -28,8 +28,8 @@ mapping_platform::mapping_platform(const sc_core::sc_module_name &name, const en
     }
 }
 
-void mapping_platform::run(const event_source &source) {
-    player_.set_source(&source);
+void mapping_platform::run(const event_source &events) {
+    player_.set_source(&events);
     sc_core::sc_start();
     if (context_.measured.failure)
         std::rethrow_exception(context_.measured.failure);

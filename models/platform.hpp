@@ -13,8 +13,8 @@ class platform {
     platform &operator=(const platform &) = delete;
     virtual ~platform() = default;
 
-    // Runs SystemC until the source has ended and all that it began is done.
-    virtual void run(const event_source &source) = 0;
+    // Runs SystemC until the events have ended and all that they began is done.
+    virtual void run(const event_source &events) = 0;
 
     virtual const bounce_replay *replay() const = 0;
     virtual timing_stats timing() const = 0;
