@@ -142,21 +142,13 @@ static enum bounce_status read_record(struct bounce_trace *trace, struct bounce_
         return status;
     if (got < whole)
         return bytes_cut(trace, at, error);
-    status = take(trace, p);
-    return status == BOUNCE_NO_MEMORY ? bounce_refuse(error, status, 0, "out of memory") : status;
+    return take(trace, p);
 }
 
 static enum bounce_status read_blktrace(struct bounce_trace *trace, struct bounce_error *error)
 {
-    struct blktrace_state *s = trace->state;
-    enum bounce_status status = records_release(trace, s->records, false);
-
-    if (status == BOUNCE_END) {
-        status = read_record(trace, error);
-        if (status == BOUNCE_END)
-            status = records_release(trace, s->records, true);
-    }
-    return status == BOUNCE_NO_MEMORY ? bounce_refuse(error, status, 0, "out of memory") : status;
+    return records_read(trace, ((struct blktrace_state *)trace->state)->records, read_record,
+                        error);
 }
 
 const struct bounce_format_ops format_blktrace = {

@@ -198,26 +198,10 @@ static int detect(const char *text, size_t length)
     return 0;
 }
 
-static enum bounce_status open_ftrace(struct bounce_trace *trace, struct bounce_error *error)
-{
-    trace->state = kernel_events_create(trace);
-    return trace->state ? BOUNCE_OK : bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
-}
-
-static void settle(struct bounce_trace *trace)
-{
-    kernel_events_settle(trace, trace->state);
-}
-
-static void close_ftrace(struct bounce_trace *trace)
-{
-    kernel_events_destroy(trace->state);
-}
-
 const struct bounce_format_ops format_ftrace = {
     .detect = detect,
-    .open = open_ftrace,
+    .open = kernel_events_format_open,
     .read = read_ftrace,
-    .settle = settle,
-    .close = close_ftrace,
+    .settle = kernel_events_format_settle,
+    .close = kernel_events_format_close,
 };

@@ -307,3 +307,19 @@ enum bounce_status kernel_events_finish(struct bounce_trace *trace, struct kerne
     dma_events_finish(trace, state->text.dma);
     return BOUNCE_END;
 }
+
+enum bounce_status kernel_events_format_open(struct bounce_trace *trace, struct bounce_error *error)
+{
+    trace->state = kernel_events_create(trace);
+    return trace->state ? BOUNCE_OK : bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
+}
+
+void kernel_events_format_settle(struct bounce_trace *trace)
+{
+    kernel_events_settle(trace, trace->state);
+}
+
+void kernel_events_format_close(struct bounce_trace *trace)
+{
+    kernel_events_destroy(trace->state);
+}

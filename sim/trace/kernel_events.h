@@ -48,4 +48,10 @@ void kernel_events_settle(struct bounce_trace *trace, struct kernel_events *stat
 enum bounce_status kernel_events_finish(struct bounce_trace *trace, struct kernel_events *state,
                                         struct bounce_error *error);
 
+/* open(), settle() and close() of formats that have no other state. */
+enum bounce_status kernel_events_format_open(struct bounce_trace *trace,
+                                             struct bounce_error *error);
+void kernel_events_format_settle(struct bounce_trace *trace);
+void kernel_events_format_close(struct bounce_trace *trace);
+
 #endif

@@ -221,15 +221,7 @@ static enum bounce_status read_packet(struct bounce_trace *trace, struct bounce_
 
 static enum bounce_status read_pcap(struct bounce_trace *trace, struct bounce_error *error)
 {
-    struct pcap_state *s = trace->state;
-    enum bounce_status status = records_release(trace, s->records, false);
-
-    if (status == BOUNCE_END) {
-        status = read_packet(trace, error);
-        if (status == BOUNCE_END)
-            status = records_release(trace, s->records, true);
-    }
-    return status == BOUNCE_NO_MEMORY ? bounce_refuse(error, status, 0, "out of memory") : status;
+    return records_read(trace, ((struct pcap_state *)trace->state)->records, read_packet, error);
 }
 
 const struct bounce_format_ops format_pcap = {

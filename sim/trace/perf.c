@@ -158,26 +158,10 @@ static int detect(const char *text, size_t length)
     return score;
 }
 
-static enum bounce_status open_perf(struct bounce_trace *trace, struct bounce_error *error)
-{
-    trace->state = kernel_events_create(trace);
-    return trace->state ? BOUNCE_OK : bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
-}
-
-static void settle(struct bounce_trace *trace)
-{
-    kernel_events_settle(trace, trace->state);
-}
-
-static void close_perf(struct bounce_trace *trace)
-{
-    kernel_events_destroy(trace->state);
-}
-
 const struct bounce_format_ops format_perf = {
     .detect = detect,
-    .open = open_perf,
+    .open = kernel_events_format_open,
     .read = read_perf,
-    .settle = settle,
-    .close = close_perf,
+    .settle = kernel_events_format_settle,
+    .close = kernel_events_format_close,
 };

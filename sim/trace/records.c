@@ -140,3 +140,18 @@ enum bounce_status records_release(struct bounce_trace *trace, struct records *r
     }
     return done ? BOUNCE_OK : BOUNCE_END;
 }
+
+enum bounce_status records_read(struct bounce_trace *trace, struct records *records,
+                                enum bounce_status (*take)(struct bounce_trace *trace,
+                                                           struct bounce_error *error),
+                                struct bounce_error *error)
+{
+    enum bounce_status status = records_release(trace, records, false);
+
+    if (status == BOUNCE_END) {
+        status = take(trace, error);
+        if (status == BOUNCE_END)
+            status = records_release(trace, records, true);
+    }
+    return status == BOUNCE_NO_MEMORY ? bounce_refuse(error, status, 0, "out of memory") : status;
+}

@@ -59,6 +59,12 @@ enum bounce_status records_add_timed(struct bounce_trace *trace, struct records 
  * none. `all`: the input has ended, nothing is held back. BOUNCE_NO_MEMORY. */
 enum bounce_status records_release(struct bounce_trace *trace, struct records *records, bool all);
 
+/* The read() of a format: what has its turn, or what `take` makes of one more record. */
+enum bounce_status records_read(struct bounce_trace *trace, struct records *records,
+                                enum bounce_status (*take)(struct bounce_trace *trace,
+                                                           struct bounce_error *error),
+                                struct bounce_error *error);
+
 /* A well mixed key of two numbers, never NO_KEY. */
 uint64_t records_key(uint64_t a, uint64_t b);
 

@@ -184,15 +184,7 @@ static enum bounce_status read_record(struct bounce_trace *trace, struct bounce_
 
 static enum bounce_status read_vscsi(struct bounce_trace *trace, struct bounce_error *error)
 {
-    struct vscsi_state *s = trace->state;
-    enum bounce_status status = records_release(trace, s->records, false);
-
-    if (status == BOUNCE_END) {
-        status = read_record(trace, error);
-        if (status == BOUNCE_END)
-            status = records_release(trace, s->records, true);
-    }
-    return status == BOUNCE_NO_MEMORY ? bounce_refuse(error, status, 0, "out of memory") : status;
+    return records_read(trace, ((struct vscsi_state *)trace->state)->records, read_record, error);
 }
 
 const struct bounce_format_ops format_vscsi = {
