@@ -6,7 +6,7 @@ import re
 
 import pytest
 from command import WORKLOADS, bouncesim, kernels, needs_binary, output, refused, result, rows
-from samples import OPS, ftrace
+from samples import ftrace
 
 pytestmark = needs_binary
 
@@ -16,13 +16,6 @@ TRACE = WORKLOADS / "nvme1024.ftrace.xz"
 def commands():
     listed = output("--help").split("usage:")[1]
     return [found[1] for found in re.finditer(r"^  ([a-z-]+) ", listed, re.MULTILINE)]
-
-
-@pytest.fixture
-def ops(tmp_path):
-    path = tmp_path / "small.ops"
-    path.write_text(OPS)
-    return path
 
 
 def test_overall_help():

@@ -3,18 +3,10 @@
 
 import pytest
 from command import WORKLOADS, needs_binary, output, refused, result
-from samples import OPS
 
 pytestmark = needs_binary
 
 TRACES = sorted(WORKLOADS.glob("*.xz"))
-
-
-@pytest.fixture
-def ops(tmp_path):
-    path = tmp_path / "small.ops"
-    path.write_text(OPS)
-    return path
 
 
 def failures(trace, swiotlb, *args):
