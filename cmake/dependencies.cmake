@@ -12,12 +12,14 @@ endif()
 pkg_check_modules(systemc QUIET IMPORTED_TARGET systemc)
 set(BOUNCESIM_HAVE_SYSTEMC ${systemc_FOUND})
 if(NOT systemc_FOUND)
-  message(STATUS "bouncesim: SystemC is missing, --engine systemc is left out; install libsystemc-dev")
+  message(STATUS "bouncesim: SystemC is missing, --engine systemc is left out; "
+                 "install libsystemc-dev")
 endif()
 
 pkg_check_modules(tomlplusplus QUIET IMPORTED_TARGET tomlplusplus)
-if(systemc_FOUND AND NOT tomlplusplus_FOUND)
-  message(STATUS "bouncesim: toml++ is missing, platform files cannot be read; install libtomlplusplus-dev")
+if(NOT tomlplusplus_FOUND)
+  message(STATUS "bouncesim: toml++ is missing, gen reads no specs, and there are no platform "
+                 "files; install libtomlplusplus-dev")
 endif()
 
 pkg_check_modules(libpcap QUIET IMPORTED_TARGET libpcap)
@@ -29,10 +31,6 @@ endif()
 find_library(libtracecmd NAMES libtracecmd.so.1 tracecmd)
 mark_as_advanced(libtracecmd)
 if(NOT libtracecmd)
-  message(STATUS "bouncesim: libtracecmd is missing, trace.dat is refused until it is there; install libtracecmd1")
-endif()
-
-pkg_check_modules(tomlplusplus QUIET IMPORTED_TARGET tomlplusplus)
-if(NOT tomlplusplus_FOUND)
-  message(STATUS "bouncesim: toml++ is missing, gen reads no specs; install libtomlplusplus-dev")
+  message(STATUS "bouncesim: libtracecmd is missing, trace.dat is refused until it is there; "
+                 "install libtracecmd1")
 endif()

@@ -3,7 +3,8 @@ include(CMakePackageConfigHelpers)
 string(REPLACE ";" " " bounce_modules_text "${bounce_modules}")
 string(REPLACE ";" " " bounce_modules "${bounce_modules}")
 set(bounce_package "${CMAKE_INSTALL_LIBDIR}/cmake/bounce")
-configure_file("${PROJECT_SOURCE_DIR}/cmake/bounce.pc.in" "${CMAKE_CURRENT_BINARY_DIR}/bounce.pc" @ONLY)
+configure_file("${PROJECT_SOURCE_DIR}/cmake/bounce.pc.in"
+  "${CMAKE_CURRENT_BINARY_DIR}/bounce.pc" @ONLY)
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/bounceConfig.cmake.in"
   "${CMAKE_CURRENT_BINARY_DIR}/bounceConfig.cmake" INSTALL_DESTINATION "${bounce_package}")
 write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/bounceConfigVersion.cmake"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all plots share: the look, the words for sizes, and loaders that refuse what they do not know.
+"""What all plots share: the look, words for sizes, loaders that refuse what they do not know.
 
 Results are read by key and by column name, never by position, and only under a schema this file
 names: a plot of misread numbers is worse than none.
@@ -90,7 +90,8 @@ def bytes_text(size: float) -> str:
     """A size as people say it: 8 MiB, 1.5 MiB, 4 KiB."""
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if size >= factor:
-            return f"{size / factor:.3g} {unit}" if size < 1000 * factor else f"{size // factor} {unit}"
+            number = f"{size / factor:.3g}" if size < 1000 * factor else f"{size // factor}"
+            return f"{number} {unit}"
     return f"{size:.0f} B"
 
 
@@ -182,7 +183,8 @@ def full_by_cause(data: Any, where: str) -> dict[str, int]:
     return {name: whole_number(found.get(name, 0), f"{where}: {name}") for name in CAUSE_OF}
 
 
-def csv_rows(path: Path, needed: list[str], written_by: str) -> Iterator[tuple[str, dict[str, str]]]:
+def csv_rows(path: Path, needed: list[str],
+             written_by: str) -> Iterator[tuple[str, dict[str, str]]]:
     """(file and line, row by column name) of a table that has at least the needed columns."""
     csv.field_size_limit(LARGEST_CSV_FIELD)
     try:

@@ -102,7 +102,8 @@ def answer(result: dict[str, Any], where: str = "result.json") -> str:
     if not nslabs and not transient:
         return f"There is no pool: {full:,} of {bp.plural(maps, 'map')} failed"
     if full and full == oversize:
-        return f"No pool size helps: {full:,} of {bp.plural(maps, 'map')} were too large for any pool"
+        return (f"No pool size helps: {full:,} of {bp.plural(maps, 'map')} were too large "
+                "for any pool")
     pool = pool_text(nslabs, grown, transient)
     if full:
         return f"{pool} did not suffice: {full:,} of {bp.plural(maps, 'map')} found the pool full"
@@ -261,8 +262,8 @@ def area_panel_inches(count: int) -> float:
     return min(0.25 * count + 0.1, 2.6) if count else 0.0
 
 
-def draw_area_panel(figure: Figure, pool: Axes, box: tuple[float, float, float, float], x: np.ndarray,
-                    grid: Grid, result: dict[str, Any]) -> Axes:
+def draw_area_panel(figure: Figure, pool: Axes, box: tuple[float, float, float, float],
+                    x: np.ndarray, grid: Grid, result: dict[str, Any]) -> Axes:
     """The heat map with its scale; `box` is left, bottom, width, height of the figure."""
     axes = figure.add_axes(box, sharex=pool)
     shown = grid.areas.shape[1]

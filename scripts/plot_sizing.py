@@ -105,7 +105,8 @@ def one_size(all_series: list[Series], nslabs: int) -> str:
     failed = [below for below in belows if below and below.curable]
     left = max(point.full for point in best)
     if left and not failed:
-        return f"No pool size helps: {bp.plural(left, 'map')} too large for any pool, no other fails"
+        return (f"No pool size helps: {bp.plural(left, 'map')} too large for any pool, "
+                "no other fails")
     if not failed:
         return f"Even {bp.slots_text(nslabs)}, the smallest size tried, has no full event"
     tried = max(below.nslabs for below in failed)
@@ -169,7 +170,8 @@ def bar_label(point: Point, top: int, room: bool) -> str:
     name, count = max(point.by_cause.items(), key=lambda item: item[1])
     if not room or point.full > 0.12 * top or not count:
         return text
-    return f"{text}\n{name}" if count == point.full else f"{text}\n{100 * count // point.full} % {name}"
+    share = "" if count == point.full else f"{100 * count // point.full} % "
+    return f"{text}\n{share}{name}"
 
 
 def draw_bars(axes: Axes, series: Series, top: int) -> None:
@@ -228,7 +230,8 @@ def draw_hiwater(axes: Axes, all_series: list[Series]) -> None:
     axes.set_yscale("log", base=2)
     peak = max(point.hiwater for series in all_series for point in series.points)
     least = min(max(point.hiwater, 1) for series in all_series for point in series.points)
-    bottom, top = 2 ** math.floor(math.log2(least) - 0.3), 2 ** math.ceil(math.log2(max(peak, 1)) + 0.6)
+    bottom = 2 ** math.floor(math.log2(least) - 0.3)
+    top = 2 ** math.ceil(math.log2(max(peak, 1)) + 0.6)
     axes.set_ylim(bottom, top)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     axes.yaxis.set_minor_locator(NullLocator())

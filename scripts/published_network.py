@@ -78,7 +78,8 @@ def amd(guests: Guests) -> Iterator[Row]:
     secure = guests.receive("net-amd.toml", guests.amd_ps, True, "--coco", "sev-snp",
                             "--memory", "64G")
     why = ("bouncing costs 2.4 us for each 4 KiB there (90 Gb/s at 40 % of 8 CPUs against 73 "
-           "at 100 %), twice what the Intel machine of R12 takes: no source says why, so nothing is set")
+           "at 100 %), twice what the Intel machine of R12 takes: no source says why, so nothing "
+           "is set")
     yield figure("R13", f"{GUEST}, AMD, plain guest", AMD_GBIT, gbit(plain), "Gb/s",
                  calibrated=True)
     yield figure("R13", "plain guest, CPU of 8", 40, cpu_percent(plain) / CPUS, "%",

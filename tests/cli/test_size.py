@@ -36,7 +36,8 @@ def test_answer_and_its_neighbours(trace, kernel):
 
 
 def test_allowed_failures(ops):
-    counts = {point["nslabs"]: point["full"] for point in result("size", ops)["answers"][0]["points"]}
+    points = result("size", ops)["answers"][0]["points"]
+    counts = {point["nslabs"]: point["full"] for point in points}
     assert counts[512] == 4 and counts[256] == 10  # three buffers of 40 slots a slot set
     for allowed, slots in (0, 1024), (3, 1024), (4, 512), (10, 256), (13, 128):
         got = result("size", ops, "--allow", allowed)

@@ -127,8 +127,15 @@ def test_compressed_files(tmp_path):
     assert status == 2 and "c.gz" in err and err.count("\n") == 1
 
 
+def full(device, size, used):
+    return (
+        f"{device}: swiotlb buffer is full (sz: {size} bytes), total 32768 (slots), "
+        f"used {used} (slots)"
+    )
+
+
 def test_boot_messages_are_used():
-    line = "virtio_ccw 0.0.0000: swiotlb buffer is full (sz: 262144 bytes), total 32768 (slots), used 28249 (slots)"
+    line = full("virtio_ccw 0.0.0000", 262144, used=28249)
     log = (
         "software IO TLB: area num 4.\n"
         "software IO TLB: mapped [mem 0x00000000dc000000-0x00000000e0000000] (64MB)\n" + line
@@ -140,7 +147,7 @@ def test_boot_messages_are_used():
 
 
 def test_min_align_mask_and_granule():
-    line = "nvme 0000:00:01.0: swiotlb buffer is full (sz: 262144 bytes), total 32768 (slots), used 128 (slots)"
+    line = full("nvme 0000:00:01.0", 262144, used=128)
     assert answers(line)["lines"][0]["may_be"] == ["alignment"]
     row = answers("--min-align-mask", "0xfff", line)["lines"][0]
     assert row["cause"] == "oversize" and "258048" in row["why"]
@@ -149,9 +156,7 @@ def test_min_align_mask_and_granule():
 
 def test_leak_is_a_maybe():
     lines = "".join(
-        f"rtl8192ee 0000:05:00.0: swiotlb buffer is full (sz: 4000 bytes), total 32768 (slots), used {32768 - 1} (slots)\n"
-        if i < 4
-        else "rtl8192ee 0000:05:00.0: swiotlb buffer is full (sz: 4000 bytes), total 32768 (slots), used 32768 (slots)\n"
+        full("rtl8192ee 0000:05:00.0", 4000, used=32767 if i < 4 else 32768) + "\n"
         for i in range(12)
     )
     result = answers(stdin=lines)

@@ -70,7 +70,8 @@ def pcap(order, link, packets, magic=0xA1B2C3D4, snaplen=65535):
     return out
 
 
-PACKETS = [(1000, 250000, frame(60), 0), (1000, 250100, frame(96), 1514), (1001, 0, frame(96), 9000)]
+PACKETS = [(1000, 250000, frame(60), 0), (1000, 250100, frame(96), 1514),
+           (1001, 0, frame(96), 9000)]  # fmt: skip
 
 
 def sll(outgoing, size):

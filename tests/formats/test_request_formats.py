@@ -61,8 +61,8 @@ EXPECTED = {
 
 ASSUMED = {
     "le.pcap", "be.pcap", "ns.pcap", "sll.pcap", "sll2.pcap", "usb.pcap", "le.pcapng", "be.pcapng",
-    "v1.vscsi", "vm.cloudphysics.csv", "v2.iolog", "v3.iolog", "financial.spc", "alibaba.csv", "tencent.csv", "homes.fiu",
-    "postmark.disksim", "tpcc.mqsim",
+    "v1.vscsi", "vm.cloudphysics.csv", "v2.iolog", "v3.iolog", "financial.spc", "alibaba.csv",
+    "tencent.csv", "homes.fiu", "postmark.disksim", "tpcc.mqsim",
 }  # fmt: skip
 
 
@@ -330,7 +330,10 @@ def test_disksim_and_mqsim_are_told_apart_by_the_decimal_point(tmp_path):
 @pytest.mark.parametrize(
     "content,words",
     [
-        (b"; a job\n\n[global]\nioengine=libaio\nbs=4k\n[a]\nrw=read\n", ["fio job", "write_iolog"]),
+        (
+            b"; a job\n\n[global]\nioengine=libaio\nbs=4k\n[a]\nrw=read\n",
+            ["fio job", "write_iolog"],
+        ),
         (b"name".ljust(257, b"\0") + b"ustar\x0000" + bytes(300), ["tar archive"]),
         (b"PERFILE2" + bytes(100), ["perf script"]),
         (b"fio version 1 iolog\n", [":1: ", "version 2"]),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real files of many tools, with the numbers that their collection gives for them. They are not part
-of the project: BOUNCESIM_SAMPLES names the folder, or it lies in ../shared/samples."""
+"""Real files of many tools, with the numbers that their collection gives for them. They are not
+part of the project: BOUNCESIM_SAMPLES names the folder, or it lies in ../shared/samples."""
 
 import os
 import sys

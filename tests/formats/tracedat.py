@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes small trace.dat files, version 6, after trace-cmd.dat.v6(5). As a program: one, to the file
-named."""
+"""Writes small trace.dat files, version 6, after trace-cmd.dat.v6(5). As a program: one, to the
+file named."""
 
 import struct
 import sys
@@ -159,9 +159,10 @@ class Writer:
             for x in ((b"u64", b"timestamp", 0, 8, 0), (b"local_t", b"commit", 8, 8, 1),
                       (b"int", b"overwrite", 8, 1, 1), (b"char", b"data", 16, PAGE - 16, 0))
         )  # fmt: skip
-        event = (b"# compressed entry header\n\ttype_len    :    5 bits\n\ttime_delta  :   27 bits\n"
-                 b"\tarray       :   32 bits\n\n\tpadding     : type == 29\n"
-                 b"\ttime_extend : type == 30\n\tdata max type_len  == 28\n")  # fmt: skip
+        event = (b"# compressed entry header\n\ttype_len    :    5 bits\n"
+                 b"\ttime_delta  :   27 bits\n\tarray       :   32 bits\n\n"
+                 b"\tpadding     : type == 29\n\ttime_extend : type == 30\n"
+                 b"\tdata max type_len  == 28\n")  # fmt: skip
         out += b"header_page\0" + self.sized("Q", page) + b"header_event\0"
         out += self.sized("Q", event) + self.pack("I", 0)
         systems = sorted({system for system, *_ in EVENTS.values()})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`bouncesim gen`: specs, formats, refusals, and the way from a recording back to one of its kind."""
+"""`bouncesim gen`: specs, formats, refusals, and the way from a recording to one of its kind."""
 
 import hashlib
 import sys
@@ -133,7 +133,9 @@ def test_sizes_lifetimes_and_rate(spec):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(
-    "trace", [TESTS / "data/vblk4096.ftrace.xz", WORKLOADS / "vnet2048.ftrace.xz"], ids=["vblk", "vnet"]
+    "trace",
+    [TESTS / "data/vblk4096.ftrace.xz", WORKLOADS / "vnet2048.ftrace.xz"],
+    ids=["vblk", "vnet"],
 )
 def test_round_trip(trace, seed, tmp_path):
     """From a recording to its histograms to another trace of its kind, and back."""
@@ -182,7 +184,8 @@ BAD = [
     ("[[4096, 3], [65536, 1]]", "[[4096, 0]]", 10, "weights"),
     ("[[4096, 3], [65536, 1]]", "[[0, 1]]", 10, "size"),
     ("[[4096, 3], [65536, 1]]", "[4096, 1]", 10, "VALUE, WEIGHT"),
-    ("{ values = [[4096, 3], [65536, 1]] }", "{ mean = 3 }", 10, "no key 'device.stream.size.mean'"),
+    ("{ values = [[4096, 3], [65536, 1]] }", "{ mean = 3 }", 10,
+     "no key 'device.stream.size.mean'"),
     ("p99 = 900", "p99 = 9", 11, "p99"),
     ("lifetime_us =", "lifetime_ms = 3\nlifetime_us =", 7, "one unit"),
     ("lifetime_us =", "lifetime =", 11, "no key 'device.stream.lifetime'"),

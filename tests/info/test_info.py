@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`bouncesim info`: what it counts, on traces small enough to count by hand and on recorded ones."""
+"""`bouncesim info`: what it counts, on traces small enough to count by hand and on recordings."""
 
 import json
 import sys

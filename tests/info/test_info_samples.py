@@ -49,7 +49,8 @@ def test_blktrace_latencies():
 
 
 @pytest.mark.parametrize(
-    "name, counters", [("usb-run.ftrace.xz", "usb.stat"), ("nvme-blktrace-run.ftrace.xz", "blk.stat")]
+    "name, counters",
+    [("usb-run.ftrace.xz", "usb.stat"), ("nvme-blktrace-run.ftrace.xz", "blk.stat")],
 )
 def test_live_recordings(name, counters):
     """Of a machine that was running: what was mapped before is held from the start."""

@@ -427,7 +427,8 @@ def test_outputs_that_cannot_be_written(six, tmp_path):
     old.write_text("old")
     refused("convert", bad, old, words=["bad.ops:19: "])
     assert old.read_text() == "old"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.ops", "d.bnc", "old.bnc", "six.ftrace"]
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["bad.ops", "d.bnc", "old.bnc", "six.ftrace"]
 
 
 def test_json_of_a_native_file_says_so(six, tmp_path):

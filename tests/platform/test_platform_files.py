@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Platform files: what is accepted, what is refused and how, and that what is printed reads back."""
+"""Platform files: what is accepted, what is refused and how; what is printed reads back."""
 
 import sys
 from pathlib import Path

@@ -146,7 +146,9 @@ def test_summary_compares(tmp_path):
     more = COUNTERS.replace("hiwater 16", "hiwater 20")
     more = more.replace("begin io_tlb_used 0", "begin io_tlb_used 4")
     text = output("run", archive(tmp_path, files(counters=more)))
-    assert "high-water 20 recorded, 16 replayed (-20.0 %); in use at the start 4 recorded, 0 found" in text
+    assert (
+        "high-water 20 recorded, 16 replayed (-20.0 %); in use at the start 4 recorded, 0 found"
+    ) in text
     old = archive(tmp_path, files(counters=COUNTERS.replace("hiwater 0", "hiwater 16")))
     assert "high-water before the recording 16" in output("run", old)
     other = output("run", archive(tmp_path), "--swiotlb", "1024")

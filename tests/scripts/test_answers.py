@@ -46,8 +46,8 @@ def test_pressure(settings, expected):
 
 
 def test_sizing_names_both_sides():
-    assert sizing(falling(1024)) == ("2048 slots (4 MiB) is the smallest pool without a full event; "
-                                     "1024 failed 108 maps")
+    assert sizing(falling(1024)) == ("2048 slots (4 MiB) is the smallest pool without a full "
+                                     "event; 1024 failed 108 maps")
 
 
 def test_sizing_points_in_any_order():
@@ -84,11 +84,13 @@ def test_sizing_kernels_are_named_only_when_they_differ():
 
 
 def test_sizing_smallest_tried_is_enough():
-    assert sizing(falling(0)) == "Even 512 slots (1 MiB), the smallest size tried, has no full event"
+    assert sizing(falling(0)) == ("Even 512 slots (1 MiB), the smallest size tried, has no full "
+                                  "event")
 
 
 def test_sizing_none_is_enough():
-    assert sizing(falling(4096)) == "No size up to 4096 slots (8 MiB) is enough: 108 maps still fail"
+    assert sizing(falling(4096)) == ("No size up to 4096 slots (8 MiB) is enough: 108 maps still "
+                                     "fail")
 
 
 def test_sizing_a_lucky_smaller_size_is_not_the_answer():

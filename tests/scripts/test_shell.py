@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shell scripts: they parse, name no machine, refuse wrong usage, and bootstrap is idempotent."""
+"""The shell scripts: they parse, name no machine, refuse wrong usage; bootstrap is idempotent."""
 
 import os
 import re

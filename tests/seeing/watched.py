@@ -11,7 +11,7 @@ def ns(us):
 
 
 class Trace:
-    """Trace events, sorted as a viewer sorts them: by time, equal times as they stand in the file."""
+    """Trace events as a viewer sorts them: by time, equal times as they stand in the file."""
 
     def __init__(self, text):
         self.events = json.loads(text)["traceEvents"]
