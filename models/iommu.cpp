@@ -14,20 +14,21 @@ bool allows(uint8_t mapped, uint8_t wanted) {
 
 iommu::iommu(const sc_core::sc_module_name &name, const iommu_config &config)
     : sc_module(name), devices("devices"), memory("memory"), config_(config),
-      shift_(static_cast<unsigned>(__builtin_ctzll(config.granule))),
+      shift_(static_cast<unsigned>(__builtin_ctzll(config.granule))), table_(config.granule),
       tlb_(config.iotlb_entries, config.iotlb_ways,
            static_cast<iotlb_replacement>(config.iotlb_replacement)),
       huge_tlb_(std::max<uint64_t>(1, config.iotlb_2m_entries), 0,
                 static_cast<iotlb_replacement>(config.iotlb_replacement)),
-      walker_free_at_ps_(config.walkers) {
+      walkers_(config.walkers) {
     devices.register_b_transport(this, &iommu::b_transport);
 }
 
-template <class Body> void iommu::each_page(uint64_t iova, uint64_t bytes, const Body &body) {
+template <class Body> void iommu::each_run(uint64_t iova, uint64_t bytes, const Body &body) {
     const uint64_t huge = UINT64_C(1) << huge_shift;
     for (uint64_t at = iova, end = iova + bytes; at < end;) {
-        bool fits = at % huge == 0 && end - at >= huge;
-        uint64_t step = body(at, fits);
+        uint64_t step = std::min(huge - at % huge, end - at);
+        if (step < huge || !body(at, step, true))
+            body(at, step, false);
         at += step;
     }
 }
@@ -35,38 +36,56 @@ template <class Body> void iommu::each_page(uint64_t iova, uint64_t bytes, const
 void iommu::map(uint32_t device, uint64_t iova, uint64_t phys, uint64_t bytes, uint8_t dir,
                 uint64_t space) {
     const uint64_t huge = UINT64_C(1) << huge_shift;
-    each_page(iova, bytes, [&](uint64_t at, bool fits) {
+    each_run(iova, bytes, [&](uint64_t at, uint64_t run, bool as_huge) {
         uint64_t to = phys + (at - iova);
-        bool as_huge = fits && to % huge == 0;
-        table_[{device, page_name(at, as_huge)}] = {to, space, dir};
-        huge_pages_ += as_huge;
-        return as_huge ? huge : config_.granule;
+        if (!as_huge)
+            table_.map(device, page_name(at, false), run >> shift_, {to, space, dir});
+        else if (to % huge == 0)
+            table_.map_huge(device, page_name(at, true), {to, space, dir});
+        else
+            return false;
+        return true;
     });
     stats_.pages_hiwater = std::max<uint64_t>(stats_.pages_hiwater, table_.size());
 }
 
 void iommu::unmap(uint32_t device, uint64_t iova, uint64_t bytes) {
-    const uint64_t huge = UINT64_C(1) << huge_shift;
-    each_page(iova, bytes, [&](uint64_t at, bool fits) {
-        bool was_huge = fits && table_.erase({device, page_name(at, true)});
-        if (was_huge) {
-            huge_pages_--;
+    each_run(iova, bytes, [&](uint64_t at, uint64_t run, bool as_huge) {
+        if (as_huge) {
+            if (!table_.unmap_huge(device, page_name(at, true)))
+                return false;
             tlb_of_huge().mark_stale(device, page_name(at, true));
-        } else {
-            table_.erase({device, page_name(at, false)});
-            tlb_.mark_stale(device, page_name(at, false));
+            return true;
         }
-        return was_huge ? huge : config_.granule;
+        uint64_t first = page_name(at, false), count = run >> shift_;
+        table_.unmap(device, first, count);
+        for (uint64_t i = 0; i < count && tlb_.size(); i++)
+            tlb_.mark_stale(device, first + i);
+        return true;
     });
 }
 
 void iommu::invalidate(uint32_t device, uint64_t iova, uint64_t bytes) {
-    each_page(iova, bytes, [&](uint64_t at, bool fits) {
-        if (fits)
+    each_run(iova, bytes, [&](uint64_t at, uint64_t run, bool as_huge) {
+        if (as_huge) {
             tlb_of_huge().drop(device, page_name(at, true));
-        tlb_.drop(device, page_name(at, false));
-        return config_.granule;
+            return false; // and granules that it has been before
+        }
+        uint64_t first = page_name(at, false), count = run >> shift_;
+        for (uint64_t i = 0; i < count && tlb_.size(); i++)
+            tlb_.drop(device, first + i);
+        return true;
     });
+}
+
+void iommu::unmap_now(uint32_t device, uint64_t iova, uint64_t bytes) {
+    each_run(iova, bytes, [&](uint64_t at, uint64_t run, bool as_huge) {
+        if (as_huge)
+            return table_.unmap_huge(device, page_name(at, true));
+        table_.unmap(device, page_name(at, false), run >> shift_);
+        return true;
+    });
+    invalidate(device, iova, bytes);
 }
 
 void iommu::invalidate_all(uint32_t device) {
@@ -76,17 +95,16 @@ void iommu::invalidate_all(uint32_t device) {
 }
 
 const io_page *iommu::lookup(uint32_t device, uint64_t iova) const {
-    const io_page *found = table_.find({device, page_name(iova, false)});
-    return found || !huge_pages_ ? found : table_.find({device, page_name(iova, true)});
+    const io_page *found = table_.find(device, page_name(iova, false));
+    return found ? found : table_.find_huge(device, page_name(iova, true));
 }
 
 // When the walk that arrives then is over.
 uint64_t iommu::walk(uint64_t arrival_ps, uint64_t walk_ps) {
-    uint64_t &free_at = *std::min_element(walker_free_at_ps_.begin(), walker_free_at_ps_.end());
-    uint64_t begin = std::max(arrival_ps, free_at);
+    uint64_t end_ps = walkers_.walk(arrival_ps, walk_ps);
     stats_.walks++;
-    stats_.walk_wait_ns += static_cast<double>(begin - arrival_ps) / 1000;
-    return free_at = begin + walk_ps;
+    stats_.walk_wait_ns += static_cast<double>(end_ps - walk_ps - arrival_ps) / 1000;
+    return end_ps;
 }
 
 // `time_ps` goes on to when the translation is known.
@@ -96,7 +114,7 @@ const io_page *iommu::translate(uint32_t device, uint64_t iova, uint64_t &time_p
     iotlb::entry *held = tlb_.use(device, small_name);
     bool huge = false;
     stats_.translations++;
-    if (!held && (huge_pages_ || config_.lazy)) {
+    if (!held && tlb_of_huge().size() && (table_.has_huge() || config_.lazy)) {
         held = tlb_of_huge().use(device, huge_name);
         huge = held;
     }
@@ -106,9 +124,9 @@ const io_page *iommu::translate(uint32_t device, uint64_t iova, uint64_t &time_p
         // Its walk may not be over yet: who asks for the same page waits for it.
         time_ps = std::max(time_ps, held->ready_ps) + config_.iotlb_hit_ps;
     } else {
-        const io_page *found = table_.find({device, small_name});
-        if (!found && huge_pages_) {
-            found = table_.find({device, huge_name});
+        const io_page *found = table_.find(device, small_name);
+        if (!found) {
+            found = table_.find_huge(device, huge_name);
             huge = found;
         }
         time_ps = walk(time_ps, huge ? config_.walk_2m_ps : config_.walk_ps);

@@ -4,9 +4,10 @@
 #pragma once
 
 #include "dma_extension.hpp"
-#include "flat_map.hpp"
+#include "io_page_table.hpp"
 #include "iotlb.hpp"
 #include "models/iommu_config.hpp"
+#include "page_walkers.hpp"
 
 #include <systemc>
 #include <tlm>
@@ -43,6 +44,8 @@ class iommu : public sc_core::sc_module {
     // Out of the page table; the IOTLB keeps what it has until it is told.
     void unmap(uint32_t device, uint64_t iova, uint64_t bytes);
     void invalidate(uint32_t device, uint64_t iova, uint64_t bytes);
+    // Both of them at once.
+    void unmap_now(uint32_t device, uint64_t iova, uint64_t bytes);
     void invalidate_all(uint32_t device);
 
     // A device that is not behind the IOMMU: its transfers go on as they are.
@@ -74,7 +77,10 @@ class iommu : public sc_core::sc_module {
     uint64_t walk(uint64_t arrival_ps, uint64_t walk_ps);
     void forward(tlm::tlm_generic_payload &payload, uint64_t offset, uint64_t bytes, uint64_t phys,
                  uint64_t space, uint64_t time_ps, uint64_t &done_ps);
-    template <class Body> void each_page(uint64_t iova, uint64_t bytes, const Body &body);
+    // [iova, iova + bytes) in order: body(at, bytes, huge) for what could be one page of 2 MiB, and
+    // for each run of granules before, between and behind such. False of the former: it is
+    // granules.
+    template <class Body> static void each_run(uint64_t iova, uint64_t bytes, const Body &body);
     iotlb &tlb_of_huge() {
         return config_.iotlb_2m_entries ? huge_tlb_ : tlb_;
     }
@@ -85,11 +91,10 @@ class iommu : public sc_core::sc_module {
 
     const iommu_config &config_;
     unsigned shift_;
-    flat_map<io_page> table_; // by device and page_name()
-    uint64_t huge_pages_ = 0;
+    io_page_table table_; // small pages by page_name(), huge ones by theirs
     iotlb tlb_;
     iotlb huge_tlb_;
-    std::vector<uint64_t> walker_free_at_ps_;
+    page_walkers walkers_;
     std::vector<bool> bypass_; // by device
     iommu_timer *timer_ = nullptr;
     uint64_t due_ps_ = UINT64_MAX;

@@ -65,9 +65,9 @@ void iommu_dma::unmap(uint32_t device, uint32_t cpu, uint64_t iova, uint64_t byt
     uint64_t pages = granules(iova, bytes), size = pages << shift_, begin_ps = time_ps;
 
     iova &= ~(config_.granule - 1);
-    hardware_.unmap(device, iova, size);
     stats_.unmaps++;
     if (config_.lazy) {
+        hardware_.unmap(device, iova, size);
         time_ps += config_.unmap_lazy.at(size);
         enqueue(device, of, {iova, pages, cpu}, time_ps);
     } else {
@@ -77,7 +77,7 @@ void iommu_dma::unmap(uint32_t device, uint32_t cpu, uint64_t iova, uint64_t byt
         uint64_t alone_ps = std::max(ready_ps, invalidation_free_at_ps_);
         stats_.invalidation_wait_ns += static_cast<double>(alone_ps - ready_ps) / 1000;
         time_ps = invalidation_free_at_ps_ = alone_ps + serial;
-        hardware_.invalidate(device, iova, size);
+        hardware_.unmap_now(device, iova, size);
         stats_.invalidations++;
         of.addresses->free(cpu, iova, pages);
     }
