@@ -33,6 +33,9 @@ int print_platform(const po::variables_map &values) {
     platform &p = engine.machine;
     if (engine.name != "systemc")
         throw refused_error("--print-config belongs to --engine systemc");
+    if (values.count("fit-draws"))
+        throw refused_error("--print-config with --fit-draws: a platform file has lines, not the "
+                            "times to draw from; --fit alone was expected");
     if (values.count("trace")) {
         simulation_options options = read_simulation_options(values);
         apply_engine(engine, values, options);

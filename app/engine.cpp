@@ -287,7 +287,7 @@ void apply_engine(engine_options &engine, const po::variables_map &values,
         return;
     platform &machine = engine.machine;
     if (values.count("fit"))
-        fit_platform(machine, options, values["fit"].as<std::string>());
+        fit_platform(machine, options, values["fit"].as<std::string>(), values.count("fit-draws"));
     apply_platform(machine, values, options);
     options.raw_requests = true;
     options.shape = [&machine](bounce_device &device, const char *format) {

@@ -2,6 +2,7 @@
 #include "fit.hpp"
 
 #include "errors.hpp"
+#include "models/service_times.hpp"
 #include "session.hpp"
 
 #include <algorithm>
@@ -35,6 +36,7 @@ struct line {
 
 struct service {
     line reads, writes;
+    models::service_times all;
 };
 
 struct issued {
@@ -44,7 +46,8 @@ struct issued {
 
 } // namespace
 
-void fit_platform(platform &p, const simulation_options &options, const std::string &path) {
+void fit_platform(platform &p, const simulation_options &options, const std::string &path,
+                  bool draws) {
     simulation_options other = options;
     other.traces = {path};
     other.raw_requests = true;
@@ -75,27 +78,34 @@ void fit_platform(platform &p, const simulation_options &options, const std::str
                 service &of =
                     services[p.model_of(session.devices()[event.device].name, session.format().name)
                                  .name];
+                std::uint64_t ns = event.time_ns - request.time_ns;
                 (request.write ? of.writes : of.reads)
-                    .add(static_cast<double>(request.size),
-                         static_cast<double>(event.time_ns - request.time_ns));
+                    .add(static_cast<double>(request.size), static_cast<double>(ns));
+                of.all.add(request.write, request.size, ns);
             }
         }
     }
     if (services.empty())
         throw refused_error("--fit " + path + ": no request in it has a completion");
-    auto fit = [](models::device_model &model, const service &of) {
-        // What a device with a queue takes includes the waiting: no second queue on top.
-        model.channels = 1u << 20;
-        model.interrupt_ns = 0;
-        of.reads.solve(model.read_ns, model.read_ns_per_kib);
-        of.writes.solve(model.write_ns, model.write_ns_per_kib);
-    };
-    for (const auto &[name, of] : services) {
+    for (auto &[name, of] : services) {
+        std::shared_ptr<models::service_times> drawn;
+        if (draws) {
+            drawn = std::make_shared<models::service_times>(std::move(of.all));
+            drawn->settle();
+        }
+        auto fit = [&of = of, &drawn](models::device_model &model) {
+            // What a device with a queue takes includes the waiting: no second queue on top.
+            model.channels = 1u << 20;
+            model.interrupt_ns = 0;
+            of.reads.solve(model.read_ns, model.read_ns_per_kib);
+            of.writes.solve(model.write_ns, model.write_ns_per_kib);
+            model.drawn = drawn;
+        };
         for (platform::rule &rule : p.devices)
             if (rule.model.name == name)
-                fit(rule.model, of);
+                fit(rule.model);
         p.fitted.push_back(*models::find_device_model(name));
-        fit(p.fitted.back(), of);
+        fit(p.fitted.back());
     }
 }
 

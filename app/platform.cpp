@@ -104,11 +104,15 @@ po::options_description platform_option_table() {
         "devices take as long as they did when recorded, or as their models say");
     add("fit", text("TRACE"),
         "devices take as long as those of another trace did, by size; implies --completions model");
+    add("fit-draws", "with --fit: drawn from the times there, in place of a line through them: for "
+                     "the lifetimes "
+                     "of single buffers");
     add("time-scale", po::value<double>()->value_name("X"), "multiplies recorded times");
     add("held-slots", count("N"), "slots that other devices hold from the beginning");
     add("scattered", count("PERCENT"),
         "buffers of 128 KiB that are not one piece of memory (default 20)");
-    add("seed", po::value<std::uint64_t>()->value_name("N"), "of where buffers lie (default 1)");
+    add("seed", po::value<std::uint64_t>()->value_name("N"),
+        "of where buffers lie, and of --fit-draws (default 1)");
     add("watchdog", count("MS"),
         "simulated time without progress after which the run is given up (default 10000)");
     return table;
@@ -134,6 +138,8 @@ platform read_platform(const po::variables_map &values) {
             throw refused_error("--completions " + how + ": recorded or model was expected");
         p.run.recorded_service = how == "recorded";
     }
+    if (values.count("fit-draws") && !values.count("fit"))
+        throw refused_error("--fit-draws: --fit TRACE was expected, whose times are drawn from");
     if (values.count("fit")) {
         if (values.count("completions") && p.run.recorded_service)
             throw refused_error("--fit with --completions recorded: one of them decides how long "

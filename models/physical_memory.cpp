@@ -24,7 +24,7 @@ uint64_t class_of(uint64_t bytes, bool whole) {
 
 physical_memory::physical_memory(const memory_config &config)
     : whole_pages_(std::pow(1 - std::min(config.scattered_percent, 100u) / 100.0, 1.0 / 31)),
-      state_(config.seed * 0x9e3779b97f4a7c15u + 1) {
+      random_(config.seed) {
     uint64_t bytes = std::max<uint64_t>(config.bytes, 64 << 20);
     uint64_t low = config.low_bytes ? config.low_bytes : uint64_t{3} << 30;
     low = std::min({low, bytes, four_gib - first_address});
@@ -32,13 +32,6 @@ physical_memory::physical_memory(const memory_config &config)
     blocks_[1] = (bytes - std::min(bytes, low)) / block;
     zones_[0] = {first_address, blocks_[0], 0, 0, 0};
     zones_[1] = {four_gib, blocks_[1], 0, 0, 0};
-}
-
-uint64_t physical_memory::random() { // splitmix64
-    uint64_t x = state_ += 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
 }
 
 uint32_t &physical_memory::free_list(uint64_t size_class) {
@@ -88,7 +81,7 @@ uint64_t physical_memory::pages_of(zone &from, uint64_t bytes) {
 // splits blocks, and pieces of some pages, in turn.
 void physical_memory::scatter(zone &from, uint64_t bytes) {
     uint64_t left = (bytes + page - 1) / page;
-    for (bool singles = random() % 2; left; singles = random() % 2) {
+    for (bool singles = random_.next() % 2; left; singles = random_.next() % 2) {
         if (singles) {
             uint64_t count = std::min<uint64_t>(left, 1 + below(64));
             uint64_t top = pages_of(from, count * page);
@@ -107,7 +100,7 @@ void physical_memory::scatter(zone &from, uint64_t bytes) {
 // The more pages, the likelier.
 bool physical_memory::is_scattered(uint64_t pages) {
     double whole = std::pow(whole_pages_, static_cast<double>(pages - 1));
-    return static_cast<double>(random() >> 11) >= whole * 0x1p53;
+    return static_cast<double>(random_.next() >> 11) >= whole * 0x1p53;
 }
 
 uint32_t physical_memory::make(uint64_t bytes, uint64_t size_class, bool whole) {

@@ -4,6 +4,8 @@
 // buffers of an application or pages of a cache do. No SystemC here.
 #pragma once
 
+#include "random.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -53,9 +55,8 @@ class physical_memory {
         uint64_t end;
     };
 
-    uint64_t random();
     uint64_t below(uint64_t bound) {
-        return bound ? random() % bound : 0;
+        return bound ? random_.next() % bound : 0;
     }
     uint32_t make(uint64_t bytes, uint64_t size_class, bool whole);
     uint64_t pages_of(zone &from, uint64_t bytes);
@@ -66,7 +67,7 @@ class physical_memory {
     zone zones_[2] = {}; // low, high
     uint64_t blocks_[2] = {};
     double whole_pages_; // share of pages that the next one follows
-    uint64_t state_;
+    random_numbers random_;
     std::vector<run> runs_;
     std::vector<holding> buffers_;
     std::vector<uint32_t> free_; // heads, by size class

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "request_devices.hpp"
 
+#include "models/service_times.hpp"
+
 #include <algorithm>
 
 namespace bouncesim::models {
@@ -13,7 +15,8 @@ constexpr uint64_t ns = 1000;
 request_devices::request_devices(const sc_core::sc_module_name &name, request_context &context,
                                  const costs &timing)
     : sc_module(name), doorbell("doorbell"), bus("bus"), interrupts("interrupts"),
-      context_(context), timing_(timing), watch_(context.config.watch), due_event_("due") {
+      context_(context), timing_(timing), watch_(context.config.watch), due_event_("due"),
+      random_(context.config.seed) {
     doorbell.register_b_transport(this, &request_devices::b_transport);
     interrupt_.set_command(tlm::TLM_IGNORE_COMMAND);
     SC_METHOD(on_due);
@@ -71,9 +74,12 @@ uint64_t request_devices::move(uint32_t index, uint64_t time_ps) {
     return last_ps;
 }
 
-// As the device's own model has it: its latency, then the bytes at the rate of a channel.
+// As the device's own model has it: its latency, then the bytes at the rate of a channel; or as
+// long as another request took.
 uint64_t request_devices::serve(uint32_t device, uint64_t bytes, bool write, uint64_t time_ps) {
     const device_model &model = context_.devices[device].model;
+    if (model.drawn)
+        return time_ps + model.drawn->draw(write, bytes, random_.next()) * ns;
     std::vector<uint64_t> &channels = state(device).channels;
     uint64_t per_kib = write ? model.write_ns_per_kib : model.read_ns_per_kib;
     uint64_t on_channel = bytes * per_kib / 1024 * ns;

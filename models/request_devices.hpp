@@ -5,6 +5,7 @@
 
 #include "dma_extension.hpp"
 #include "dma_port.hpp"
+#include "random.hpp"
 #include "request_context.hpp"
 
 #include <systemc>
@@ -73,6 +74,7 @@ class request_devices : public sc_core::sc_module {
     std::vector<due> due_; // heap
     uint64_t order_ = 0;
     std::vector<device_state> states_;
+    random_numbers random_;
     uint64_t transfers_ = 0;
     double busy_ps_ = 0;
 };

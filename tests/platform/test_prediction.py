@@ -103,6 +103,28 @@ def test_from_arrivals_alone(name, other):
     assert none["swiotlb"]["used_hiwater"] < got["swiotlb"]["used_hiwater"]
 
 
+def latencies(got):
+    return [got["platform"][f"latency_{which}_ns"] for which in ("p50", "p90", "p99")]
+
+
+@pytest.mark.parametrize("name", ["vblk4096", "nvmedyn512"])
+def test_drawn_times_are_spread_as_they_were(name):
+    truth = latencies(predicted(name))
+    drawn = predicted(name, "--fit", path(name), "--fit-draws")
+    assert latencies(drawn) == pytest.approx(truth, rel=0.1)
+    line = latencies(predicted(name, "--fit", path(name)))
+    assert line[2] < truth[2] / 2  # what drawing is for
+
+
+@pytest.mark.parametrize("name, other", [("vblk4096", "vblk1024"), ("nvmedyn512", "nvme1024")])
+def test_times_drawn_from_another_trace(name, other):
+    options = ["--fit", path(other), "--fit-draws", "--seed", 5]
+    drawn = predicted(name, *options)
+    for got, true in zip(latencies(drawn)[1:], latencies(predicted(name))[1:]):
+        assert true / 2.5 <= got <= true * 2.5
+    assert drawn == predicted(name, *options)
+
+
 def test_every_request_ends():
     for name in TRACES:
         got = predicted(name)

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 namespace bouncesim::models {
@@ -53,6 +54,8 @@ constexpr uint64_t device_most = 1000000000000u; // 1 TB, 1000 s
     X(interrupt_ns, 0, 0, device_most, "ns", "from completion to the interrupt: coalescing")
 /* clang-format on */
 
+class service_times;
+
 struct device_model {
     const char *name = "";
     const char *summary = "";
@@ -62,6 +65,7 @@ struct device_model {
 #define BOUNCESIM_FIELD(key, value, smallest, largest, unit, meaning) uint64_t key = value;
     BOUNCESIM_DEVICE_KEYS(BOUNCESIM_FIELD)
 #undef BOUNCESIM_FIELD
+    std::shared_ptr<const service_times> drawn; // in place of times and channels
 
     // Sets what the DMA layer knows: masks and boundary.
     void shape(bounce_device &device) const;
