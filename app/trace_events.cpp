@@ -54,7 +54,7 @@ const char *dir_name(std::uint8_t dir) {
 
 trace_events::trace_events(const watch_options &options, const bounce_swiotlb_config &pool,
                            const watched_devices &devices)
-    : options_(options), devices_(devices), file_(options.events, options.whole) {
+    : watched_file(options, options.events, devices) {
     text_ = "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"program\":\"bouncesim " BOUNCESIM_VERSION
             "\",\"time\":\"simulated\"},\"traceEvents\":[\n";
     name("process_name", cpus_pid, 0, "CPUs");
@@ -346,51 +346,36 @@ void trace_events::now(std::uint64_t time_ps) {
     });
 }
 
-void trace_events::given(const models::work_report &report) {
-    std::uint64_t ns = report.time_ps / 1000;
-    if (const models::work_report *waited = waiting_.end(report.key))
-        write_work(*waited, ns, true);
-    given_.begin(report);
-    steps_.push(ns, {report.device, false, true});
+void trace_events::began(const models::work_report &report, bool waiting, std::uint64_t ns) {
+    steps_.push(ns, {report.device, waiting, true});
 }
 
-void trace_events::done(std::uint32_t key, std::uint64_t time_ps) {
-    if (const models::work_report *was = given_.end(key))
-        write_work(*was, time_ps / 1000, false);
+void trace_events::ended(const models::work_report &report, bool waiting, std::uint64_t ns) {
+    if (waiting)
+        write_work(report, "waiting", "waiting for room", ns);
+    else
+        write_work(report, "device", "in flight", ns);
+    steps_.push(ns, {report.device, waiting, false});
 }
 
-void trace_events::waits(const models::work_report &report) {
-    waiting_.begin(report);
-    steps_.push(report.time_ps / 1000, {report.device, true, true});
-}
-
-void trace_events::write_work(const models::work_report &report, std::uint64_t ns, bool waiting,
-                              bool unfinished) {
+void trace_events::write_work(const models::work_report &report, const char *category,
+                              const char *what, std::uint64_t ns) {
     device(report.device);
     std::uint64_t begin_ns = report.time_ps / 1000;
     if (inside(begin_ns, ns))
-        span(first_device_pid + report.device, waiting ? "waiting" : "device",
-             waiting      ? "waiting for room"
-             : unfinished ? "in flight at the end"
-                          : "in flight",
-             begin_ns, std::max(begin_ns, ns), report.size, dir_name(report.dir));
-    if (!unfinished)
-        steps_.push(ns, {report.device, waiting, false});
-}
-
-void trace_events::end_all(std::uint64_t ns, bool unfinished) {
-    waiting_.clear([&](const models::work_report &one) { write_work(one, ns, true, unfinished); });
-    given_.clear([&](const models::work_report &one) { write_work(one, ns, false, unfinished); });
-}
-
-void trace_events::restart(std::uint64_t time_ps) {
-    end_all(time_ps / 1000, false);
+        span(first_device_pid + report.device, category, what, begin_ns, std::max(begin_ns, ns),
+             report.size, dir_name(report.dir));
 }
 
 // ---- the file ----
 
 void trace_events::finish(std::uint64_t end_ps) {
-    end_all(end_ps / 1000, true);
+    end_all([&](const models::work_report &one, bool waiting) {
+        if (waiting)
+            write_work(one, "waiting", "waiting for room", end_ps / 1000);
+        else
+            write_work(one, "device", "in flight at the end", end_ps / 1000);
+    });
     now(UINT64_MAX);
     for (std::uint32_t cpu = 0; cpu < parts_.size(); cpu++)
         name("thread_name", cpus_pid, first_cpu + cpu, "CPU " + std::to_string(cpu));
@@ -398,10 +383,6 @@ void trace_events::finish(std::uint64_t end_ps) {
         open_window(); // nothing has changed since
     file_.write(text_ + "\n]}\n");
     text_.clear();
-}
-
-void trace_events::commit() {
-    file_.commit();
 }
 
 std::string trace_events::summary() const {

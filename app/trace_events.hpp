@@ -4,10 +4,8 @@
 // counters ("C") for the pool, instants ("i") for full events. docs/seeing.md says what is where.
 #pragma once
 
-#include "live_work.hpp"
-#include "packed_output.hpp"
 #include "time_order.hpp"
-#include "watchers.hpp"
+#include "watched_file.hpp"
 
 #include <string>
 #include <string_view>
@@ -15,9 +13,8 @@
 
 namespace bouncesim {
 
-class trace_events final : public watcher {
+class trace_events final : public watched_file {
   public:
-    // `devices` outlives this and is set before what names a device is told.
     trace_events(const watch_options &options, const bounce_swiotlb_config &pool,
                  const watched_devices &devices);
 
@@ -27,19 +24,17 @@ class trace_events final : public watcher {
     void lock(const models::lock_report &report) override;
     void call(const models::call_report &report) override;
     void transfer(const models::transfer_report &report) override;
-    void given(const models::work_report &report) override;
-    void done(std::uint32_t key, std::uint64_t time_ps) override;
-    void waits(const models::work_report &report) override;
     void pool(std::uint64_t time_ps, const bounce_swiotlb &mem) override;
     void full(std::uint64_t time_ps, const bounce_event &event, const bounce_map_result &result,
               const bounce_pressure &pressure) override;
-    void restart(std::uint64_t time_ps) override;
 
     void finish(std::uint64_t end_ps) override;
-    void commit() override;
     std::string summary() const override;
 
   private:
+    void began(const models::work_report &report, bool waiting, std::uint64_t ns) override;
+    void ended(const models::work_report &report, bool waiting, std::uint64_t ns) override;
+
     // A part of a call, kept until the call itself is told: who reads slices that begin at the same
     // time takes the first for the outer one.
     struct part {
@@ -86,13 +81,9 @@ class trace_events final : public watcher {
     void write_counter(counter &which, std::uint64_t ns);
     void open_window();
     void write_parts(std::uint32_t cpu);
-    void write_work(const models::work_report &report, std::uint64_t ns, bool waiting,
-                    bool unfinished = false);
-    void end_all(std::uint64_t ns, bool unfinished);
+    void write_work(const models::work_report &report, const char *category, const char *what,
+                    std::uint64_t ns);
 
-    const watch_options options_;
-    const watched_devices &devices_;
-    packed_output file_;
     std::string text_; // not yet written
     std::uint64_t events_ = 0;
     std::uint64_t spans_ = 0; // ids
@@ -102,7 +93,6 @@ class trace_events final : public watcher {
     std::vector<std::vector<part>> parts_; // by CPU
     std::vector<bool> named_areas_;
     std::vector<device_state> known_;
-    live_work given_, waiting_;
     time_order<step> steps_;
     std::vector<counter> pool_; // used, high-water, slots, transient; then by area
 };

@@ -39,8 +39,8 @@ std::string code_of(std::size_t index) {
 
 vcd::vcd(const watch_options &options, const bounce_swiotlb_config &pool,
          const watched_devices &devices)
-    : options_(options), devices_(devices), file_(options.vcd, options.whole),
-      body_(std::tmpfile(), std::fclose), matched_(options.signals.size()) {
+    : watched_file(options, options.vcd, devices), body_(std::tmpfile(), std::fclose),
+      matched_(options.signals.size()) {
     if (!body_)
         throw run_error(std::string("cannot create a temporary file: ") + std::strerror(errno));
     used_ = add("pool", "used", kind::number);
@@ -148,22 +148,12 @@ void vcd::transfer(const models::transfer_report &report) {
     tell(link, report.left_ps / 1000, edit::set, 0);
 }
 
-void vcd::given(const models::work_report &report) {
-    std::uint64_t ns = report.time_ps / 1000;
-    if (const models::work_report *waited = waiting_.end(report.key))
-        tell(device_signals(waited->device)[waiting], ns, edit::subtract, 1);
-    given_.begin(report);
-    tell(device_signals(report.device)[in_flight], ns, edit::add, 1);
+void vcd::began(const models::work_report &report, bool waits, std::uint64_t ns) {
+    tell(device_signals(report.device)[waits ? waiting : in_flight], ns, edit::add, 1);
 }
 
-void vcd::done(std::uint32_t key, std::uint64_t time_ps) {
-    if (const models::work_report *was = given_.end(key))
-        tell(device_signals(was->device)[in_flight], time_ps / 1000, edit::subtract, 1);
-}
-
-void vcd::waits(const models::work_report &report) {
-    waiting_.begin(report);
-    tell(device_signals(report.device)[waiting], report.time_ps / 1000, edit::add, 1);
+void vcd::ended(const models::work_report &report, bool waits, std::uint64_t ns) {
+    tell(device_signals(report.device)[waits ? waiting : in_flight], ns, edit::subtract, 1);
 }
 
 void vcd::pool(std::uint64_t time_ps, const bounce_swiotlb &mem) {
@@ -185,16 +175,6 @@ void vcd::full(std::uint64_t time_ps, const bounce_event &, const bounce_map_res
     std::uint64_t ns = pool_ns_ = std::max(pool_ns_, time_ps / 1000);
     tell(cause_, ns, edit::set, pressure.cause);
     tell(full_, ns, edit::set, 1);
-}
-
-void vcd::restart(std::uint64_t time_ps) {
-    std::uint64_t ns = time_ps / 1000;
-    waiting_.clear([&](const models::work_report &one) {
-        tell(device_signals(one.device)[waiting], ns, edit::subtract, 1);
-    });
-    given_.clear([&](const models::work_report &one) {
-        tell(device_signals(one.device)[in_flight], ns, edit::subtract, 1);
-    });
 }
 
 // ---- what is written ----
@@ -294,10 +274,6 @@ void vcd::finish(std::uint64_t end_ps) {
         file_.write({block.data(), got});
     if (std::ferror(body_.get()))
         throw run_error(std::string("cannot read a temporary file: ") + std::strerror(errno));
-}
-
-void vcd::commit() {
-    file_.commit();
 }
 
 std::string vcd::summary() const {

@@ -4,10 +4,8 @@
 // first: changes are kept in a nameless temporary file until the end.
 #pragma once
 
-#include "live_work.hpp"
-#include "packed_output.hpp"
 #include "time_order.hpp"
-#include "watchers.hpp"
+#include "watched_file.hpp"
 
 #include <cstdio>
 #include <memory>
@@ -16,9 +14,8 @@
 
 namespace bouncesim {
 
-class vcd final : public watcher {
+class vcd final : public watched_file {
   public:
-    // `devices` outlives this and is set before what names a device is told.
     vcd(const watch_options &options, const bounce_swiotlb_config &pool,
         const watched_devices &devices);
 
@@ -28,19 +25,17 @@ class vcd final : public watcher {
     void lock(const models::lock_report &report) override;
     void call(const models::call_report &) override {}
     void transfer(const models::transfer_report &report) override;
-    void given(const models::work_report &report) override;
-    void done(std::uint32_t key, std::uint64_t time_ps) override;
-    void waits(const models::work_report &report) override;
     void pool(std::uint64_t time_ps, const bounce_swiotlb &mem) override;
     void full(std::uint64_t time_ps, const bounce_event &event, const bounce_map_result &result,
               const bounce_pressure &pressure) override;
-    void restart(std::uint64_t time_ps) override;
 
     void finish(std::uint64_t end_ps) override;
-    void commit() override;
     std::string summary() const override;
 
   private:
+    void began(const models::work_report &report, bool waits, std::uint64_t ns) override;
+    void ended(const models::work_report &report, bool waits, std::uint64_t ns) override;
+
     enum class kind : std::uint8_t { number, bit, strobe };
     enum class edit : std::uint8_t { set, add, subtract };
     struct signal {
@@ -68,9 +63,6 @@ class vcd final : public watcher {
     void keep(const std::string &text);
     std::string header() const;
 
-    const watch_options options_;
-    const watched_devices &devices_;
-    packed_output file_;
     std::unique_ptr<std::FILE, int (*)(std::FILE *)> body_;
     std::string text_; // of the body, not yet there
     time_order<change> changes_;
@@ -91,7 +83,6 @@ class vcd final : public watcher {
     std::vector<area_signals> areas_;
     std::vector<cpu_signals> cpus_;
     std::vector<std::vector<std::uint32_t>> known_; // by device: in flight, waiting, dma
-    live_work given_, waiting_;
 };
 
 } // namespace bouncesim
