@@ -74,6 +74,8 @@ class request_cpu : public sc_core::sc_module {
     void run_now(uint32_t device, uint32_t number, uint64_t time_ps);
     void ask_run(hardware_queue &queue, uint32_t device, uint32_t number, uint64_t time_ps);
     void begin_refill(uint32_t device, uint64_t time_ps);
+    // The piece is mapped from here on if there was room.
+    uint64_t apply_map(const request &r, piece &p, uint64_t time_ps);
     uint64_t map_piece(uint64_t time_ps);
     uint64_t undo_piece(uint64_t time_ps);
     uint64_t unmap_piece(uint64_t time_ps);

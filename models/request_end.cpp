@@ -161,20 +161,11 @@ uint64_t request_cpu::refill_one(uint64_t time_ps) {
     piece &p = context_.pieces[piece_];
     driven_device &device = context_.devices[r.device];
     uint32_t number = r.device;
-    p.id = context_.next_mapping++;
-    fill_operation(r, p, piece_, BOUNCE_EVENT_MAP);
-    uint64_t end_ps = call_service(dma_request::apply, time_ps);
-    const dma_extension &told = to_service_.extension;
+    uint64_t end_ps = apply_map(r, p, time_ps);
     task_ = task::idle;
     if (time_ps == handler_until_ps_) // the handler that took a buffer posts the next one
         handler_until_ps_ = end_ps;
-    if (told.pooled)
-        context_.measured.map_ps.add(end_ps - time_ps);
-    report(cpu_call::map, p, time_ps, end_ps);
-    if (told.mapped) {
-        p.mapped = true;
-        p.dma_addr = told.dma_addr;
-        p.token = told.mapping;
+    if (p.mapped) {
         if (watch_)
             watch_->given({number, index_, r.size, r.dir, end_ps});
         device.posted.push(context_.requests, index_);

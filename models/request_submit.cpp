@@ -50,9 +50,7 @@ void request_cpu::begin_tries(uint32_t index, bool from_queue, uint64_t time_ps)
         mapped_all(time_ps);
 }
 
-uint64_t request_cpu::map_piece(uint64_t time_ps) {
-    request &r = context_.requests[index_];
-    piece &p = context_.pieces[piece_];
+uint64_t request_cpu::apply_map(const request &r, piece &p, uint64_t time_ps) {
     p.id = context_.next_mapping++;
     fill_operation(r, p, piece_, BOUNCE_EVENT_MAP);
     uint64_t end_ps = call_service(dma_request::apply, time_ps);
@@ -60,10 +58,19 @@ uint64_t request_cpu::map_piece(uint64_t time_ps) {
     if (told.pooled)
         context_.measured.map_ps.add(end_ps - time_ps);
     report(cpu_call::map, p, time_ps, end_ps);
+    p.mapped = told.mapped;
     if (told.mapped) {
-        p.mapped = true;
         p.dma_addr = told.dma_addr;
         p.token = told.mapping;
+    }
+    return end_ps;
+}
+
+uint64_t request_cpu::map_piece(uint64_t time_ps) {
+    request &r = context_.requests[index_];
+    piece &p = context_.pieces[piece_];
+    uint64_t end_ps = apply_map(r, p, time_ps);
+    if (p.mapped) {
         piece_ = p.next;
         return piece_ == none ? mapped_all(end_ps) : end_ps;
     }
