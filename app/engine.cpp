@@ -12,6 +12,7 @@
 #include <cmath>
 #include <memory>
 #include <new>
+#include <sstream>
 
 #ifdef BOUNCESIM_SYSTEMC
 #include "models/costs.hpp"
@@ -184,21 +185,40 @@ models::path_config path_of(const trace_session &session, const engine_options &
     return path;
 }
 
+// A run that does not get on: what was watched until then is what its user wants to see.
+[[noreturn]] void keep_watched(watchers *watching, std::uint64_t end_ps,
+                               const models::engine_stalled &stalled) {
+    std::string text = stalled.what();
+    if (watching) {
+        watching->finish(end_ps);
+        watching->commit();
+        std::istringstream lines(watching->summary());
+        for (std::string line; std::getline(lines, line);)
+            text += "\n  up to then: " + line;
+    }
+    throw models::engine_stalled(text);
+}
+
 // Plays the trace; what every engine tells of it.
 engine_result play(models::engine &engine, trace_session &session, recorders &rows,
                    watchers *watching) {
     progress_line progress(session);
-    engine.run([&]() -> models::event_batch {
-        trace_session::batch batch = session.next();
-        rows.set_devices(session.devices());
-        if (watching)
-            watching->set_devices(session.devices());
-        progress.update();
-        return {batch.events, batch.count, session.devices().data(), session.devices().size()};
-    });
+    auto end_ps = [&] { return static_cast<std::uint64_t>(engine.timing().simulated_ns * 1000); };
+    try {
+        engine.run([&]() -> models::event_batch {
+            trace_session::batch batch = session.next();
+            rows.set_devices(session.devices());
+            if (watching)
+                watching->set_devices(session.devices());
+            progress.update();
+            return {batch.events, batch.count, session.devices().data(), session.devices().size()};
+        });
+    } catch (const models::engine_stalled &stalled) {
+        keep_watched(watching, end_ps(), stalled);
+    }
     models::timing_stats timing = engine.timing();
     if (watching)
-        watching->finish(static_cast<std::uint64_t>(timing.simulated_ns * 1000));
+        watching->finish(end_ps());
     engine_result result;
     result.stats = engine.stats();
     result.timing = timing_json(timing);

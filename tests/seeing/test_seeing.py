@@ -213,3 +213,25 @@ def test_the_same_run_gives_the_same_bytes(tmp_path):
 def test_wrong_use_is_refused(options, words, tmp_path):
     refused("run", WORKLOADS / "nvme1024.ftrace.xz", *options, words=words, cwd=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["t.json", "t.json.gz"])
+def test_a_run_that_stands_still_shows_what_led_there(tmp_path, name):
+    """All of the pool is taken before: nothing is ever mapped, and the watchdog ends the run."""
+    done = bouncesim("run", *REQUESTS, "--held-slots", "1024", "--trace-out", tmp_path / name,
+                     "--vcd", tmp_path / "d.vcd", "--json", tmp_path / "r.json")
+    error = done.stderr.decode()
+    assert done.returncode == 1 and done.stdout == b""
+    assert error.startswith("bouncesim: no progress since 0 us")
+    assert "up to then: Trace events: " in error and f" in {tmp_path / name}" in error
+    assert f"changes in {tmp_path / 'd.vcd'}" in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.vcd", name]  # no result
+    data = (tmp_path / name).read_bytes()
+    trace = Trace((gzip.decompress(data) if name.endswith(".gz") else data).decode())
+    trace.check_nesting()
+    waits = [span for p in devices(trace).values() for span in trace.spans[p, "waiting"]]
+    assert waits and all(end > begin for begin, end, _ in waits)
+    full = [event for _, event in trace.instants if event["name"].startswith("full: ")]
+    drawn = Dump((tmp_path / "d.vcd").read_text()).signals
+    assert len(full) == len(drawn["pool.full"]) > 0
+    assert drawn["pool.used"][-1][1] == 1024
