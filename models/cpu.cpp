@@ -78,11 +78,16 @@ void cpu::advance(uint64_t time_ps) {
             uint32_t index = due_.front().index;
             std::pop_heap(due_.begin(), due_.end());
             due_.pop_back();
+            if (!due_.empty())
+                context_.operations.prefetch(due_.front().index);
             if (is_map(context_.operations[index]))
                 blocked_ = false;
             begin(index, time_ps);
         } else if (!blocked_ && !queue_.empty()) {
-            begin_or_wait(queue_.pop(context_.operations), time_ps);
+            uint32_t index = queue_.pop(context_.operations);
+            if (queue_.front() != none)
+                context_.mappings.prefetch(context_.operations[queue_.front()]);
+            begin_or_wait(index, time_ps);
         } else {
             if (!due_.empty())
                 wake_at(due_.front().time_ps);

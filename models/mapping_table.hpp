@@ -33,6 +33,11 @@ class mapping_table {
     group &group_of(const operation &op) {
         return groups_[op.group];
     }
+    // It will be asked for soon.
+    void prefetch(const operation &op) const {
+        if (op.group != none)
+            __builtin_prefetch(&groups_[op.group], 1);
+    }
     void park(operation_pool &pool, uint32_t index);
     // The parked operation whose turn it is now, taken out; or `none`.
     uint32_t unpark(operation_pool &pool, group &of);
