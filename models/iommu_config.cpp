@@ -21,6 +21,7 @@ constexpr iommu_parameter table[] = {
 
 void iommu_config::make_free() {
     iotlb_hit_ps = walk_ps = walk_2m_ps = flush_ps = iova_hit_ps = iova_miss_ps = 0;
+    map_page_ps = unmap_page_ps = 0;
     map_time = unmap_time = unmap_serial = unmap_lazy = cost_curve{};
 }
 

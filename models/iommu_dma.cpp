@@ -53,7 +53,7 @@ uint64_t iommu_dma::map(uint32_t device, uint32_t cpu, uint64_t phys, uint64_t b
         return 0;
     }
     hardware_.map(device, iova, phys - in_granule, pages << shift_, dir, space);
-    time_ps += config_.map_time.at(pages << shift_);
+    time_ps += config_.map_time.at(pages << shift_) + pages * config_.map_page_ps;
     stats_.maps++;
     stats_.map_ns += static_cast<double>(time_ps - begin_ps) / 1000;
     return iova + in_granule;
@@ -63,17 +63,19 @@ void iommu_dma::unmap(uint32_t device, uint32_t cpu, uint64_t iova, uint64_t byt
                       uint64_t &time_ps) {
     domain &of = domain_of(device);
     uint64_t pages = granules(iova, bytes), size = pages << shift_, begin_ps = time_ps;
+    uint64_t host_ps = pages * config_.unmap_page_ps;
 
     iova &= ~(config_.granule - 1);
     stats_.unmaps++;
     if (config_.lazy) {
         hardware_.unmap(device, iova, size);
-        time_ps += config_.unmap_lazy.at(size);
+        time_ps += config_.unmap_lazy.at(size) + host_ps;
         enqueue(device, of, {iova, pages, cpu}, time_ps);
     } else {
         uint64_t all = config_.unmap_time.at(size);
         uint64_t serial = std::min(all, config_.unmap_serial.at(size));
         uint64_t ready_ps = time_ps + (all - serial);
+        serial += host_ps;
         uint64_t alone_ps = std::max(ready_ps, invalidation_free_at_ps_);
         stats_.invalidation_wait_ns += static_cast<double>(alone_ps - ready_ps) / 1000;
         time_ps = invalidation_free_at_ps_ = alone_ps + serial;

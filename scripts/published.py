@@ -47,17 +47,20 @@ def figure(name: str, setting: str, published: float, simulated: float, unit: st
     difference, judged = verdict(published, simulated)
     if calibrated:
         judged = "calibrated, no prediction"
-    elif judged == "matches":
+    if calibrated or judged == "matches":
         reason = ""
     return Row(name, setting, f"{published:.4g} {unit}", f"{simulated:.4g} {unit}", difference,
                judged, reason)
 
 
-def gain(name: str, setting: str, published: float, simulated: float, reason: str = "") -> Row:
+def gain(name: str, setting: str, published: float, simulated: float, reason: str = "",
+         calibrated: bool = False) -> Row:
     """A row that compares two changes in percent."""
     difference, judged = verdict(published, simulated, gain=True)
+    if calibrated:
+        judged = "calibrated, no prediction"
     return Row(name, setting, f"{published:+.3g} %", f"{simulated:+.3g} %", difference, judged,
-               "" if judged == "matches" else reason)
+               "" if judged == "matches" or calibrated else reason)
 
 
 def change(before: float, after: float) -> float:

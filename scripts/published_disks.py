@@ -122,11 +122,3 @@ def second_copy(disk: Disk) -> Iterator[Row]:
         rates.append(per_second(seen))
     yield gain("R4", "swiotlb=force, fio 64 KiB sequential read: one copy at an unmap, not two",
                5.6, change(*rates))
-
-
-def rows(disk: Disk, iperf: float) -> Iterator[Row]:
-    """All of them."""
-    yield from single_lock(disk)
-    yield from areas_only(disk)
-    yield from cache_friendly(disk, iperf)
-    yield from second_copy(disk)

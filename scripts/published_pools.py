@@ -108,11 +108,3 @@ def default_size(command: Command) -> Iterator[Row]:
         seen = command.run(trace, "--coco", "sev-snp", "--memory", memory)
         yield figure("R11", f"default pool of an encrypted guest of {memory}iB ({source})",
                      published, seen["config"]["nslabs"] * SLOT / MIB, "MiB", rounded)
-
-
-def rows(command: Command, disk: Disk) -> Iterator[Row]:
-    """All of them."""
-    yield from search_order(disk)
-    yield from growing(disk)
-    yield from limits(command)
-    yield from default_size(command)

@@ -46,6 +46,7 @@ class Experiments:
         self.command = command
         self._disk: disks.Disk | None = None
         self._guests: network.Guests | None = None
+        self._passed: iommu.Passthrough | None = None
 
     @property
     def disk(self) -> disks.Disk:
@@ -58,6 +59,13 @@ class Experiments:
         """The same."""
         self._guests = self._guests or network.Guests(self.command)
         return self._guests
+
+    @property
+    def passed(self) -> iommu.Passthrough:
+        """The same."""
+        self._passed = self._passed or iommu.Passthrough(self.command,
+                                                         self.disk.request_ps[disks.READ])
+        return self._passed
 
     def rows(self) -> dict[str, Callable[[], Iterator[Row]]]:
         """Everything on the page, in its order."""
@@ -72,7 +80,7 @@ class Experiments:
             "R11": lambda: pools.default_size(self.command),
             "R12": lambda: network.intel(self.guests),
             "R13": lambda: network.amd(self.guests),
-            "R20": lambda: iommu.instead_of_remap(self.command, self.disk.request_ps[disks.READ]),
+            "R20": lambda: iommu.instead_of_remap(self.passed),
             "R23": lambda: iommu.reach(self.command),
             "crossover": lambda: iommu.crossover(self.command),
         }
@@ -81,7 +89,7 @@ class Experiments:
         """All that was set by a published figure."""
         yield from disks.calibration(self.disk)
         yield from network.calibration(self.guests)
-        yield from iommu.calibration()
+        yield from iommu.calibration(self.passed)
 
 
 def markdown(row: Row) -> str:

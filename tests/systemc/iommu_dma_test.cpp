@@ -177,6 +177,31 @@ TEST(iommu_dma, a_full_queue_is_flushed) {
     }
 }
 
+// Two pages by each of two CPUs at once: unpinning waits in the queue, pinning does not.
+TEST(iommu_dma, a_host_that_pins_takes_its_time_for_each_page) {
+    for (bool flushed_later : {false, true}) {
+        iommu_config config = flushed_later ? lazy() : iommu_config();
+        config.map_page_ps = 70000;
+        config.unmap_page_ps = 1000000;
+        config.iova_miss_ps = 0;
+        bench b(config);
+        uint64_t iova[2], time_ps[2] = {};
+        for (uint32_t cpu : {0u, 1u}) {
+            iova[cpu] =
+                b.dma.map(0, cpu, 0x100ff0, page, BOUNCE_TO_DEVICE, time_ps[cpu]); // astride
+            EXPECT_EQ(time_ps[cpu], config.map_time.at(2 * page) + 2 * 70000);
+            time_ps[cpu] = 0;
+        }
+        for (uint32_t cpu : {0u, 1u})
+            b.dma.unmap(0, cpu, iova[cpu], page, time_ps[cpu]);
+        uint64_t one =
+            2 * 1000000 + (flushed_later ? config.unmap_lazy : config.unmap_time).at(2 * page);
+        EXPECT_EQ(time_ps[0], one);
+        EXPECT_EQ(time_ps[1] - one,
+                  flushed_later ? 0 : config.unmap_serial.at(2 * page) + 2 * 1000000);
+    }
+}
+
 // Threads that map and unmap, each as soon as it can: us of a map and an unmap.
 double map_and_unmap_us(unsigned threads, uint64_t bytes) {
     iommu_config config;

@@ -41,6 +41,8 @@ enum iotlb_replacement : uint64_t { iotlb_lru, iotlb_fifo, iotlb_random };
     X(flush_ps, "ps", 270000, 0, 1000000000000, "flushing a domain: the CPU waits for the IOMMU", "CMD_SYNC on an empty queue, MSI polling, 270 to 280 ns, iommu list, 2020-08") \
     X(iova_hit_ps, "ps", 0, 0, 1000000000000, "an IOVA from the CPU's own cache", "in the figures of map_ps") \
     X(iova_miss_ps, "ps", 926000, 0, 1000000000000, "more for one that is in no cache though of a size that is cached", "derived: 600 k against 1350 k IOPS, iommu list, 2021-03") \
+    X(map_page_ps, "ps", 0, 0, 10000000000, "more for each granule that is mapped: a host that pins it for a guest's IOMMU", "not measured: to be set for a target") \
+    X(unmap_page_ps, "ps", 0, 0, 10000000000, "more for each that is unmapped, strict or lazy; strict: alone in the invalidation queue", "not measured: to be set for a target") \
     X(granule, "bytes", 4096, 4096, 65536, "pages of the IOMMU's page table, a power of two; an untrusted device's buffers that are not whole ones bounce", BOUNCESIM_FROM_DMA_IOMMU)
 
 // X(key, points, meaning, source): bytes and ps
