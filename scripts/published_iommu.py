@@ -83,7 +83,7 @@ def crossover(command: Command) -> Iterator[Row]:
 
 class Passthrough:
     """The guest of R20, what its host does for a page calibrated. Writes stand for reads: one copy
-    a request, as that series makes it; it is counted as time of the unmap, where it is for reads."""
+    a request, as that series makes it; it is counted as time of the unmap, as reads have it."""
 
     # KiB: how many times faster bouncing is, change of the time in unmaps in percent
     PUBLISHED = {4: (2.8, -97.0), 16: (4.7, -94.0), 64: (3.6, -90.0), 128: (3.6, -87.0)}
@@ -141,8 +141,9 @@ def instead_of_remap(guest: Passthrough) -> Iterator[Row]:
 def calibration(guest: Passthrough) -> Iterator[tuple[str, str, str]]:
     """What was set, to what, by which figure."""
     yield ("`map_page_ps`, `unmap_page_ps`", f"{guest.page_ps // 2:,} ps each",
-           f"R20: {guest.PUBLISHED[guest.FIXED][0]} times with {guest.FIXED} KiB. Assumed: the disk "
-           "is as fast as 4 lanes of PCIe 3; map and unmap share what a page costs half and half")
+           f"R20: {guest.PUBLISHED[guest.FIXED][0]} times with {guest.FIXED} KiB. Assumed: the "
+           "disk is as fast as 4 lanes of PCIe 3; map and unmap share what a page costs half and "
+           "half")
     yield ("`bus_reads`", f"{OUTSTANDING}", "R23: 27.6 Gb/s where every read hits, 552 ns each")
     yield ("`iotlb_entries`, `walkers`, `walk_ps`", "docs/models/iommu.md",
            "R23: 256 KiB of reach, 9.84 Gb/s at 64 MiB, 289 to 354 ns more")
