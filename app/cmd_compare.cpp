@@ -26,6 +26,7 @@ json::object load(const std::string &path) {
     std::ostringstream text;
     if (!in || !(text << in.rdbuf()))
         throw refused_error(path + ": cannot read a result from it");
+    note_input(path);
     json::error_code error;
     json::value value = json::parse(text.str(), error);
     const json::object *object = value.if_object();

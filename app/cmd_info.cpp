@@ -72,6 +72,7 @@ int cmd_info(const arguments &args) {
         auto evidence = info.session->evidence();
         info = read_info(options, std::move(evidence));
     }
+    check_named_devices(options.devices, info.session->devices());
     if (json_file) {
         json_file->write(pretty(info_json(info)));
         json_file->commit();

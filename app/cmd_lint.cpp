@@ -252,6 +252,7 @@ int cmd_lint(const arguments &args) {
             progress.update();
         }
     }
+    check_named_devices(options.devices, session.devices());
     bool tracked = !session.config().requests || session.recorded().has_completions;
     found.finish(session.counts().span_ns, tracked);
     if (native)

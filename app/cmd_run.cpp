@@ -88,6 +88,7 @@ run_result run_once(const simulation_options &options, const engine_options &eng
     engine_result result =
         run_engine(session, engine, rows, watching ? &watching.value() : nullptr);
     check_kernel_trees();
+    check_named_devices(session.options().devices, session.devices());
     run_result done{result.stats, session.contradicted() && session.rewindable(), result.data_wrong,
                     session.evidence()};
     if (done.contradicted)

@@ -86,6 +86,8 @@ std::vector<std::string> doubts(const trace_session &session, const bounce_stats
     if (session.counts().lost_events)
         lines.push_back(with_commas(session.counts().lost_events) +
                         " events were lost by the recorder: demand may be understated");
+    if (std::string text = elsewhere_text(session); !text.empty())
+        lines.push_back(text);
     if (stats.events_unreachable)
         lines.push_back("some sizes lie above what a device reaches: a kernel could not have them "
                         "below its limit");
@@ -217,13 +219,14 @@ std::string neighbour(const sweep_point *point) {
     return with_commas(point->nslabs) + (failures ? " has " + with_commas(failures) : " has none");
 }
 
-void print_answer(const size_answer &answer, const size_request &request, bool force) {
+void print_answer(const trace_session &session, const size_answer &answer,
+                  const size_request &request, bool force) {
     const sweep_point *least = answer.least, *largest = answer.points.back();
     std::string what = request.allowed ? "at most " + with_commas(request.allowed) + " full events"
                                        : std::string("no full event");
     print_points(answer);
     if (!largest->stats.events_maps) {
-        std::cout << "Nothing bounced: every buffer was within reach of its device.\n";
+        std::cout << nothing_bounced(session) << '\n';
         return;
     }
     if (std::uint64_t oversize = largest->stats.full_by_cause_oversize)
@@ -275,7 +278,7 @@ void print_result(const trace_session &session, const size_request &request,
                   const std::vector<size_answer> &answers) {
     bool force = is_forced(session);
     for (const size_answer &answer : answers) {
-        print_answer(answer, request, force);
+        print_answer(session, answer, request, force);
         std::cout << '\n';
     }
     for (const std::string &line : doubts(session, answers[0].points.back()->stats))

@@ -52,9 +52,11 @@ std::vector<sweep_point> make_points(const grid &g, const trace_session &session
     return points;
 }
 
-std::string answer(const std::vector<sweep_point> &points, const bounce_kernel *kernel,
-                   std::uint32_t nareas) {
+std::string answer(const trace_session &session, const std::vector<sweep_point> &points,
+                   const bounce_kernel *kernel, std::uint32_t nareas) {
     const sweep_point *best = smallest_without_failures(points, kernel, nareas);
+    if (best && !best->stats.events_maps)
+        return nothing_bounced(session);
     if (!best)
         return "No size tried is free of failures.";
     return with_commas(best->nslabs) + " slots (" + bytes_text(best->bytes) +
@@ -63,7 +65,7 @@ std::string answer(const std::vector<sweep_point> &points, const bounce_kernel *
            ".";
 }
 
-void print_table(const std::vector<sweep_point> &points) {
+void print_table(const trace_session &session, const std::vector<sweep_point> &points) {
     auto cell = [](const std::string &text, std::size_t width) {
         return std::string(text.size() < width ? width - text.size() : 0, ' ') + text;
     };
@@ -82,7 +84,7 @@ void print_table(const std::vector<sweep_point> &points) {
                   << cell(with_commas(p.stats.events_failed_maps), 10)
                   << (p.stats.events_full ? "  " + causes_text(p.stats) : "") << '\n';
         if (last)
-            std::cout << answer(points, p.kernel, p.nareas) << "\n\n";
+            std::cout << answer(session, points, p.kernel, p.nareas) << "\n\n";
     }
 }
 
@@ -196,7 +198,7 @@ int cmd_sweep(const arguments &args) {
     if (directory)
         directory->keep();
     if (!options.quiet && json_name != "-" && csv_name != "-")
-        print_table(points);
+        print_table(*session, points);
     return exit_done;
 }
 

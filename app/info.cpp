@@ -92,6 +92,7 @@ json::object losses_json(const trace_info &info) {
             {"failed_lists", c.failed_lists},
             {"unmatched_unmaps", c.unmatched_unmaps},
             {"unmatched_syncs", c.unmatched_syncs},
+            {"elsewhere_maps", c.elsewhere_maps},
             {"implied_unmaps", c.implied_unmaps},
             {"malformed", c.malformed},
             {"cut_records", c.cut_records},

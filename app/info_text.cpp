@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The summary of `bouncesim info`: what a person reads in ten seconds.
 #include "info.hpp"
+#include "summary.hpp"
 #include "text.hpp"
 
 #include <algorithm>
@@ -263,6 +264,8 @@ void print_info(std::ostream &out, const trace_info &info) {
         row(out, "losses", losses);
     if (std::string odd = oddities_text(info, sum.all); !odd.empty())
         row(out, "oddities", odd);
+    if (std::string text = elsewhere_text(session); !text.empty())
+        row(out, "not told", text);
     for (const std::string &line : session.config().inferred)
         row(out, "inferred", line);
     print_devices(out, info);

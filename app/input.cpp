@@ -123,6 +123,8 @@ int open_file(const std::string &path) {
         ::close(descriptor);
         throw refused_error(path + ": is a directory; name a trace file");
     }
+    if (path != "-")
+        note_input(path);
     return descriptor;
 }
 
@@ -149,7 +151,13 @@ struct trace_input::part {
         raw.descriptor = open_file(file);
         struct stat status = {};
         raw.waits = fstat(raw.descriptor, &status) == 0 && !S_ISREG(status.st_mode);
-        raw.look_ahead(6);
+        try {
+            raw.look_ahead(6);
+        } catch (const std::runtime_error &e) {
+            if (interrupted())
+                throw;
+            throw run_error(path + ": cannot read: " + e.what());
+        }
         if (starts_with(raw.ahead, "\x1f\x8b"))
             compression = "gzip";
         else if (starts_with(raw.ahead, "\xfd"
@@ -287,6 +295,14 @@ struct trace_input::part {
 };
 
 trace_input::trace_input(std::vector<std::string> paths) : paths_(std::move(paths)) {
+    // Later ones are looked at now, but for pipes: whoever writes them would notice.
+    for (std::size_t i = 1; i < paths_.size(); i++) {
+        std::error_code ignored;
+        std::filesystem::file_status status = std::filesystem::status(file_of(paths_[i]), ignored);
+        if (paths_[i] != "-" &&
+            (!exists(status) || is_regular_file(status) || is_directory(status)))
+            ::close(open_file(file_of(paths_[i])));
+    }
     part_ = std::make_unique<part>(paths_[0]);
 }
 

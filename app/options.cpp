@@ -142,6 +142,23 @@ std::uint64_t parse_time(const std::string &text, const char *option) {
                         "(nanoseconds) was expected");
 }
 
+namespace {
+
+// An empty name is a shell variable that was not set: never what was meant.
+void refuse_empty(const po::options_description &known, const po::variables_map &values) {
+    for (const auto &[name, value] : values) {
+        const auto *one = boost::any_cast<std::string>(&value.value());
+        const auto *many = boost::any_cast<std::vector<std::string>>(&value.value());
+        bool takes_value = known.find(name, false).semantic()->max_tokens() > 0;
+        if (takes_value && !value.defaulted() &&
+            ((one && one->empty()) ||
+             (many && std::find(many->begin(), many->end(), "") != many->end())))
+            throw refused_error((many ? name : "--" + name) + ": is empty; a value was expected");
+    }
+}
+
+} // namespace
+
 bool parse_options(const arguments &args, const char *usage, const po::options_description &visible,
                    const char *positional, int max_positional, po::variables_map &values) {
     po::options_description all;
@@ -157,6 +174,7 @@ bool parse_options(const arguments &args, const char *usage, const po::options_d
                 .run(),
             values);
         po::notify(values);
+        refuse_empty(all, values);
     } catch (const po::error &e) {
         throw refused_error(std::string(e.what()) + "; `bouncesim " +
                             std::string(usage).substr(0, std::string(usage).find(' ')) +
@@ -166,6 +184,13 @@ bool parse_options(const arguments &args, const char *usage, const po::options_d
         return true;
     std::cout << "usage: bouncesim " << usage << "\n\n" << visible;
     return false;
+}
+
+void check_named_devices(const std::vector<device_setting> &settings,
+                         const std::vector<bounce_device> &seen) {
+    for (const device_setting &setting : settings)
+        if (setting.name != "*")
+            check_device_name("--device", setting.name, seen);
 }
 
 po::options_description simulation_option_table() {

@@ -79,4 +79,8 @@ std::uint64_t parse_time(const std::string &text, const char *option);
 std::vector<std::uint64_t> parse_list(const std::string &text, const char *option, bool as_slots,
                                       std::uint64_t most);
 
+// After a run: a device that --device names must have been in the trace. Throws refused_error.
+void check_named_devices(const std::vector<device_setting> &settings,
+                         const std::vector<bounce_device> &seen);
+
 } // namespace bouncesim

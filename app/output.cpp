@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <iostream>
 #include <set>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace bouncesim {
@@ -20,6 +21,21 @@ volatile std::sig_atomic_t interrupt_seen = 0;
 std::set<std::string> &open_names() {
     static std::set<std::string> names;
     return names;
+}
+
+// What is read, by device and inode: one file may have several names.
+using file_identity = std::pair<dev_t, ino_t>;
+
+std::set<file_identity> &inputs() {
+    static std::set<file_identity> files;
+    return files;
+}
+
+void refuse_input(const std::string &path) {
+    struct stat status = {};
+    if (lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+        inputs().count({status.st_dev, status.st_ino}))
+        throw refused_error(path + ": is an input; give the output a name of its own");
 }
 
 extern "C" void on_interrupt(int) {
@@ -38,6 +54,7 @@ output_file::output_file(std::string path, bool whole) : path_(std::move(path)) 
         return;
     }
     std::error_code ignored;
+    refuse_input(path_);
     if (std::filesystem::is_directory(path_, ignored))
         throw run_error(path_ + ": is a directory; name a file");
     // A device or a pipe (/dev/null, /dev/stdout) is written in place: it has no name to keep
@@ -106,6 +123,7 @@ void output_file::commit() {
         fail("cannot write");
     if (temporary_.empty())
         return;
+    refuse_input(path_); // it may have been opened since
     if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
         fail("cannot create");
     temporary_.clear();
@@ -131,6 +149,12 @@ output_directory::~output_directory() {
         std::filesystem::remove_all(created_, ignored);
 }
 
+void note_input(const std::string &path) {
+    struct stat status = {};
+    if (stat(path.c_str(), &status) == 0)
+        inputs().insert({status.st_dev, status.st_ino});
+}
+
 void flush_stdout() {
     std::cout.flush();
     if (!std::cout || std::fflush(stdout) != 0)
@@ -142,6 +166,9 @@ void watch_interrupts() {
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    struct sigaction before = {}; // nohup ignores it
+    if (sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
 }
 

@@ -11,7 +11,7 @@ namespace bouncesim {
 // Writes to NAME.tmp-PID and renames in commit(); the destructor removes what was not committed.
 // "-" is standard output, which is written as it comes, or in commit() too when it is to be
 // `whole`. Throws run_error (with the reason of the system) when the file cannot be created,
-// written, synced to its name or renamed.
+// written, synced to its name or renamed; refused_error when the name is that of an input.
 class output_file {
   public:
     explicit output_file(std::string path, bool whole = false);
@@ -59,10 +59,14 @@ class output_directory {
     std::string created_; // topmost directory that did not exist before
 };
 
+// A file that is read: no output may take its name, what was recorded would be lost.
+void note_input(const std::string &path);
+
 // Standard output can fail too (a full disk, a closed pipe): throws run_error then.
 void flush_stdout();
 
-// Ctrl-C, SIGTERM: long loops poll this and stop cleanly; temporary files are removed.
+// Ctrl-C, SIGTERM, a terminal that is closed: long loops poll this and stop cleanly; temporary
+// files are removed.
 void watch_interrupts();
 bool interrupted();
 

@@ -110,19 +110,22 @@ throttle_config::throttle_config(const pool_options &options)
     config_ = {options.throttle->high, options.throttle->low, names_.data(), names_.size()};
 }
 
+void check_device_name(const char *option, const std::string &name,
+                       const std::vector<bounce_device> &seen) {
+    std::string names;
+    for (const bounce_device &device : seen) {
+        if (name == device.name)
+            return;
+        names += (names.empty() ? "" : ", ") + std::string(device.name);
+    }
+    throw refused_error(std::string(option) + ": no device " + name + " in the trace; there are " +
+                        names);
+}
+
 void check_throttled_devices(const bounce_replay_config &used,
                              const std::vector<bounce_device> &seen) {
-    for (std::size_t i = 0; used.throttle && i < used.throttle->ndevices; i++) {
-        std::string name = used.throttle->devices[i], names;
-        bool known = false;
-        for (const bounce_device &device : seen) {
-            known = known || name == device.name;
-            names += (names.empty() ? "" : ", ") + std::string(device.name);
-        }
-        if (!known)
-            throw refused_error("--throttle: no device " + name + " in the trace; there are " +
-                                names);
-    }
+    for (std::size_t i = 0; used.throttle && i < used.throttle->ndevices; i++)
+        check_device_name("--throttle", used.throttle->devices[i], seen);
 }
 
 void add_pool_json(boost::json::object &config, const bounce_replay_config &used) {

@@ -61,6 +61,10 @@ class throttle_config {
 void check_throttled_devices(const bounce_replay_config &used,
                              const std::vector<bounce_device> &seen);
 
+// Throws refused_error, with the names there are, when no device of the trace has that name.
+void check_device_name(const char *option, const std::string &name,
+                       const std::vector<bounce_device> &seen);
+
 // Keys for the "config" object: slot_size and segment_slots always, the rest when asked for.
 void add_pool_json(boost::json::object &config, const bounce_replay_config &used);
 

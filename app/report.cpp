@@ -125,6 +125,7 @@ json::object trace_json(const trace_session &session) {
                        {"skipped", skipped},
                        {"unmatched_unmaps", c.unmatched_unmaps},
                        {"unmatched_syncs", c.unmatched_syncs},
+                       {"elsewhere_maps", c.elsewhere_maps},
                        {"implied_unmaps", c.implied_unmaps},
                        {"lost_events", c.lost_events},
                        {"failed_lists", c.failed_lists},

@@ -134,7 +134,7 @@ std::string verdict(const trace_session &session, const bounce_stats &s) {
         return with_commas(s.events_unreachable) +
                " maps failed: the pool lies above what the device reaches.";
     if (!s.events_maps)
-        return "Nothing bounced: every buffer was within reach of its device.";
+        return nothing_bounced(session);
     return "No full event: at most " + with_commas(s.swiotlb_used_hiwater) + " of " +
            with_commas(pool_slots(session, s)) + " slots were in use.";
 }
@@ -154,6 +154,21 @@ void print_growth(std::ostream &out, const trace_session &session,
 }
 
 } // namespace
+
+std::string elsewhere_text(const trace_session &session) {
+    const bounce_trace_counts c = session.counts();
+    if (!c.elsewhere_maps || session.recorded().bounces)
+        return "";
+    return with_commas(c.elsewhere_maps) +
+           " maps have another dma address than their buffer, and there is no swiotlb_bounced "
+           "event: an IOMMU translates, or swiotlb:* was not recorded";
+}
+
+std::string nothing_bounced(const trace_session &session) {
+    return elsewhere_text(session).empty()
+               ? "Nothing bounced: every buffer was within reach of its device."
+               : "Whether anything bounced is not told: record swiotlb:* too.";
+}
 
 std::string causes_text(const bounce_stats &stats) {
     std::string text;
@@ -254,6 +269,8 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
         row(out, "left out", lost);
     if (std::string lost = recorder_losses_text(session); !lost.empty())
         row(out, "lost", lost);
+    if (std::string text = elsewhere_text(session); !text.empty())
+        row(out, "not told", text);
     for (const std::string &line : session.config().inferred)
         row(out, "inferred", line);
     out << '\n' << verdict(session, s) << '\n';

@@ -201,6 +201,7 @@ void run_sweep(trace_session &session, std::vector<sweep_point> &points, unsigne
         }
     }
     check_throttled_devices(session.config().replay, session.devices());
+    check_named_devices(session.options().devices, session.devices());
     for (std::size_t i = 0; i < points.size(); i++) {
         if (bounce_replay_finish(replays[i].get(), session.devices().data()))
             throw std::bad_alloc();

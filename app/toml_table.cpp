@@ -2,10 +2,14 @@
 #include "toml_table.hpp"
 
 #include "options.hpp"
+#include "output.hpp"
 #include "text.hpp"
 
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -32,9 +36,16 @@ bool parse_hex(std::string_view digits, std::uint64_t &value) {
 } // namespace
 
 toml::table parse_toml(const std::string &path) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored))
+        throw refused_error(path + ": is a directory; a TOML file was expected");
+    errno = 0;
     std::ifstream stream(path, std::ios::binary);
     if (!stream)
-        throw refused_error(path + ": cannot be read; a TOML file was expected");
+        throw refused_error(path + ": cannot be read" +
+                            (errno ? std::string(" (") + std::strerror(errno) + ")" : "") +
+                            "; a TOML file was expected");
+    note_input(path);
     try {
         return toml::parse(stream, path);
     } catch (const toml::parse_error &e) {

@@ -2,6 +2,7 @@
 /* Text of the kernel's trace and trace_pipe files, and what `trace-cmd report` prints:
  *
  *   COMM-PID [(TGID)] [CPU] [FLAGS] SECONDS.FRACTION: EVENT: ARGUMENTS
+ *   COMM-PID CPUFLAGS MICROSus : EVENT: ARGUMENTS              (options/latency-format)
  *
  * Source of the layout: kernel/trace/trace_output.c of 6.12.117. */
 #include "formats.h"
@@ -51,6 +52,46 @@ static uint8_t level_of(char flag)
     }
 }
 
+/* MICROSus and a mark of how long it took, as the latency format has it; or as in the others. */
+static bool scan_latency_time(struct cursor *c, uint64_t *time_ns)
+{
+    struct cursor at = *c;
+    uint64_t micros;
+
+    if (scan_time(c, time_ns))
+        return true;
+    if (!scan_decimal(&at, &micros) || micros > UINT64_MAX / 2000 || !SCAN_LITERAL(&at, "us") ||
+        at.at == at.end)
+        return false;
+    if (*at.at != ':')
+        at.at++;
+    if (!scan_char(&at, ':'))
+        return false;
+    *time_ns = micros * 1000;
+    *c = at;
+    return true;
+}
+
+/* The event's name, without the system that perf puts in front of it. */
+static bool scan_name(struct cursor *c, struct kernel_line *prefix)
+{
+    const char *word, *colon;
+    size_t length;
+
+    scan_blanks(c);
+    if (!scan_word(c, &word, &length) || length < 2 || word[length - 1] != ':')
+        return false;
+    colon = memchr(word, ':', length - 1);
+    if (colon && colon + 2 < word + length) {
+        length -= (size_t)(colon + 1 - word);
+        word = colon + 1;
+    }
+    prefix->event = word;
+    prefix->event_length = length - 1;
+    scan_blanks(c);
+    return true;
+}
+
 /* From "[CPU]" on; the cursor stands behind the "[". */
 static bool scan_prefix(struct cursor *c, struct kernel_line *prefix)
 {
@@ -71,14 +112,35 @@ static bool scan_prefix(struct cursor *c, struct kernel_line *prefix)
         if (!scan_time(&at, &prefix->time_ns))
             return false;
     }
-    scan_blanks(&at);
-    if (!scan_word(&at, &word, &length) || length < 2 || word[length - 1] != ':')
+    if (!scan_name(&at, prefix))
         return false;
-    prefix->event = word;
-    prefix->event_length = length - 1;
-    scan_blanks(&at);
     *c = at;
     return true;
+}
+
+/* "COMM-PID 3d.h1. 12us : EVENT: ...": a process, then CPU and flags in one word, then the time. */
+static bool scan_latency_prefix(struct cursor *c, struct kernel_line *prefix)
+{
+    struct cursor at = *c;
+    const char *word, *before = NULL;
+    size_t length, before_length = 0;
+
+    for (; scan_blanks(&at), scan_word(&at, &word, &length);
+         before = word, before_length = length) {
+        struct cursor flags = {word, word + length}, behind = at;
+
+        if (!before || before[before_length - 1] < '0' || before[before_length - 1] > '9' ||
+            !memchr(before, '-', before_length) || !scan_decimal(&flags, &prefix->cpu) ||
+            flags.end - flags.at < 4 || flags.end - flags.at > 6)
+            continue;
+        scan_blanks(&behind);
+        prefix->level = level_of(flags.at[2]);
+        if (!scan_latency_time(&behind, &prefix->time_ns) || !scan_name(&behind, prefix))
+            continue;
+        *c = behind;
+        return true;
+    }
+    return false;
 }
 
 static bool parse_prefix(struct cursor *c, struct kernel_line *prefix)
@@ -92,7 +154,7 @@ static bool parse_prefix(struct cursor *c, struct kernel_line *prefix)
             return true;
         }
     }
-    return false;
+    return scan_latency_prefix(c, prefix);
 }
 
 /* ---- lines ---- */
@@ -109,6 +171,16 @@ static void read_header(struct bounce_trace *trace, struct cursor c)
     }
     if (SCAN_KEY(&c, "#P:") && scan_decimal(&c, &cpus) && cpus > 0 && cpus <= BOUNCE_MAX_CPUS)
         trace->recorded.cpus = (uint32_t)cpus;
+}
+
+/* options/stacktrace: "COMM-PID [CPU] FLAGS TIME: <stack trace>" and lines " => function". */
+static bool is_stack(struct cursor c)
+{
+    static const char mark[] = "stack trace>";
+    size_t length = (size_t)(c.end - c.at);
+
+    return (length > sizeof(mark) && memmem(c.at, length, mark, sizeof(mark) - 1)) ||
+           SCAN_LITERAL(&c, "=>");
 }
 
 /* Lines that are neither events nor header but belong to these files. */
@@ -139,7 +211,24 @@ static bool known_other_line(struct bounce_trace *trace, struct cursor c)
         return true; /* also "CPU 1 is empty" */
     }
     at = c;
-    return SCAN_LITERAL(&at, "version =") || SCAN_LITERAL(&at, "version=");
+    return SCAN_LITERAL(&at, "version =") || SCAN_LITERAL(&at, "version=") || is_stack(c);
+}
+
+/* What "malformed" cannot say: the clock of the recording has no seconds. */
+static bool has_unitless_time(struct cursor c)
+{
+    const char *word;
+    size_t length;
+    uint64_t ignored;
+
+    while (scan_blanks(&c), scan_word(&c, &word, &length)) {
+        struct cursor number = {word, word + length};
+        struct kernel_line name;
+
+        if (scan_decimal(&number, &ignored) && scan_char(&number, ':') && number.at == number.end)
+            return scan_name(&c, &name);
+    }
+    return false;
 }
 
 static enum bounce_status read_ftrace(struct bounce_trace *trace, struct bounce_error *error)
@@ -167,6 +256,9 @@ static enum bounce_status read_ftrace(struct bounce_trace *trace, struct bounce_
         scan_blanks(&c);
         if (c.at == c.end || known_other_line(trace, c))
             return BOUNCE_OK;
+        if (has_unitless_time(c))
+            return trace_malformed(trace, error, "a time without a unit, of another trace clock",
+                                   "seconds were expected: record with trace_clock local or mono");
         return trace_malformed(
             trace, error, "not a line of an ftrace text",
             "COMM-PID [CPU] FLAGS SECONDS.MICROS: EVENT: ARGUMENTS was expected");
