@@ -54,7 +54,7 @@ def long_run(folder):
         yield process, text
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_leave_nothing_behind(tmp_path, number):
     with long_run(tmp_path) as (process, text):
         process.send_signal(number)
