@@ -77,6 +77,17 @@ static void take_pool(struct bounce_order *order, struct grown *grown)
     grown->added = false;
 }
 
+/* Whatever is free, a device gets no slots that reach across its boundary: without a look at a
+ * whole pool for each try of a map that contradicts its device. */
+static bool is_out_of_the_question(const struct bounce_order *order,
+                                   const struct bounce_event *event)
+{
+    uint64_t beyond = ~(order->devices[event->device].seg_boundary | SLOT_MASK);
+    uint64_t last = event->tlb_addr + (event->size ? event->size - 1 : 0);
+
+    return ((event->tlb_addr ^ last) & beyond) != 0;
+}
+
 static bool gives_address(struct bounce_order *order, const struct bounce_event *event)
 {
     struct grown *grown = order->growing ? awaited_pool(order, event) : NULL;
@@ -100,7 +111,7 @@ bool order_answers(struct bounce_order *order, const struct bounce_event *event)
 
     switch ((enum bounce_recorded)event->recorded) {
     case BOUNCE_RECORDED_ADDRESS:
-        return gives_address(order, event);
+        return !is_out_of_the_question(order, event) && gives_address(order, event);
     case BOUNCE_RECORDED_OK:
         if (order->growing)
             return true;

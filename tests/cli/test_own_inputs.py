@@ -83,3 +83,10 @@ def test_without_bounced_events_nothing_is_claimed(trace):
         assert "Nothing bounced" not in text and "is the smallest" not in text
     assert "no swiotlb_bounced event" in output("info", trace)
     assert result("run", whole)["trace"]["elsewhere_maps"] == 0
+
+
+def test_a_mask_that_contradicts_the_recording_is_answered(trace):
+    """Every size up to 1 GiB is tried for it: each has to be given up early."""
+    got = result("run", trace, "--device", "*:seg_boundary=1fff")
+    assert got["order"]["unexplained"] > 0
+    assert got["events"]["full"] > 0
