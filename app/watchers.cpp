@@ -34,9 +34,6 @@ watch_options read_watch_options(const po::variables_map &values, const std::str
     for (const char *name : {"trace-out", "vcd", "vcd-signals", "trace-from", "trace-to"})
         if (engine != "systemc" && values.count(name))
             throw refused_error("--" + std::string(name) + " belongs to --engine systemc");
-    for (const char *name : {"trace-out", "vcd"})
-        if (values.count(name) && text(name).empty())
-            throw refused_error("--" + std::string(name) + ": a file name was expected");
     options.events = text("trace-out");
     options.vcd = text("vcd");
     if (values.count("vcd-signals") && options.vcd.empty())

@@ -35,7 +35,7 @@ def refuse_bytes(tmp_path, content, words=(), name="input", options=()):
 def test_no_file_at_all(tmp_path):
     refused("run", tmp_path / "none", words=["none", "No such file"])
     refused("run", tmp_path, words=["directory"])
-    refused("run", "", words=["cannot open"])
+    refused("run", "", words=["is empty"])
     refused("run", tmp_path / "none", "--out", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

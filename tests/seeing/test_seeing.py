@@ -201,7 +201,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path):
     (("--vcd", "x.vcd"), ("--vcd", "--engine systemc")),
     (("--engine", "systemc", "--trace-out", "-", "--json", "-"), ("only one output",)),
     (("--engine", "systemc", "--trace-out", "-", "--vcd", "-"), ("only one output",)),
-    (("--engine", "systemc", "--trace-out", ""), ("file name",)),
+    (("--engine", "systemc", "--trace-out", ""), ("is empty",)),
     (("--engine", "systemc", "--trace-from", "1s"), ("--trace-from", "--trace-out")),
     (("--engine", "systemc", "--vcd-signals", "*"), ("--vcd-signals", "--vcd")),
     (("--engine", "systemc", "--vcd", "x", "--vcd-signals", "pool.usd"), ("pool.usd",)),
