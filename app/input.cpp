@@ -136,7 +136,9 @@ struct trace_input::part {
     zstd_frames frames;
     io::filtering_streambuf<io::input> unpack;
     std::uint64_t newlines = 0;
-    std::string head; // the first bytes, decompressed
+    bool is_text = true; // no byte of it is 0
+    char last = '\n';    // that was read
+    std::string head;    // the first bytes, decompressed
     std::size_t head_used = 0;
     bool prepared = false;
     std::optional<tar_reader> archive;
@@ -145,6 +147,17 @@ struct trace_input::part {
     line_cut cut;
     std::string ready; // behind the cut
     std::size_t ready_used = 0;
+
+    // Of a part among several: what was read of it.
+    void look_at(const char *bytes, std::size_t n) {
+        newlines += static_cast<std::uint64_t>(std::count(bytes, bytes + n, '\n'));
+        is_text = is_text && !std::memchr(bytes, 0, n);
+        last = bytes[n - 1];
+    }
+    // Its last line and the first of the next part would become one.
+    bool lacks_newline() const {
+        return is_text && last != '\n';
+    }
 
     explicit part(const std::string &path) {
         std::string file = file_of(path);
@@ -317,8 +330,13 @@ std::size_t trace_input::read_some(char *buffer, std::size_t capacity) {
         std::size_t n = part_->read(buffer, capacity);
         if (n) {
             if (paths_.size() > 1)
-                part_->newlines += static_cast<std::uint64_t>(std::count(buffer, buffer + n, '\n'));
+                part_->look_at(buffer, n);
             return n;
+        }
+        if (current_ + 1 < paths_.size() && part_->lacks_newline()) {
+            *buffer = '\n';
+            part_->look_at(buffer, 1);
+            return 1;
         }
         lines_.push_back(part_->newlines);
         finished_bytes_ += part_->raw.bytes;

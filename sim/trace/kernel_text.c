@@ -7,7 +7,7 @@
 
 static bool scan_dir(struct cursor *c, uint8_t *dir)
 {
-    if (!SCAN_KEY(c, "dir="))
+    if (!SCAN_FIELD(c, "dir="))
         return false;
     if (SCAN_LITERAL(c, "TO_DEVICE"))
         *dir = BOUNCE_TO_DEVICE;
@@ -28,7 +28,7 @@ static bool scan_attrs(struct cursor *c, uint8_t *attrs)
     size_t length;
 
     *attrs = 0;
-    if (!SCAN_KEY(c, "attrs="))
+    if (!SCAN_FIELD(c, "attrs="))
         return false;
     if (!scan_word(c, &word, &length))
         return true; /* none */
@@ -91,12 +91,12 @@ static enum kernel_result on_bounced(struct bounce_trace *trace, struct kernel_t
     uint64_t mask, orig, size;
     bool forced;
 
-    if (!SCAN_KEY(c, "dev_name:"))
+    if (!SCAN_FIELD(c, "dev_name:"))
         return KERNEL_BAD;
     scan_blanks(c);
-    if (!scan_device(trace, c, &event->device) || !SCAN_KEY(c, "dma_mask=") ||
-        !scan_hex(c, &mask) || !SCAN_KEY(c, "dev_addr=") || !scan_hex(c, &orig) ||
-        !SCAN_KEY(c, "size=") || !scan_decimal(c, &size) || !size || !scan_char(c, ' '))
+    if (!scan_device(trace, c, &event->device) || !SCAN_FIELD(c, "dma_mask=") ||
+        !scan_hex(c, &mask) || !SCAN_FIELD(c, "dev_addr=") || !scan_hex(c, &orig) ||
+        !SCAN_FIELD(c, "size=") || !scan_decimal(c, &size) || !size || !scan_char(c, ' '))
         return KERNEL_BAD;
     scan_blanks(c);
     /* 4.x says swiotlb_force or nothing, 5.x may say NO_FORCE. */
@@ -112,8 +112,8 @@ static enum kernel_result on_map(struct bounce_trace *trace, struct kernel_text 
     uint64_t dma, orig, size;
 
     if (!scan_device(trace, c, &event->device) || !scan_dir(c, &event->dir) ||
-        !SCAN_KEY(c, "dma_addr=") || !scan_hex(c, &dma) || !SCAN_KEY(c, "size=") ||
-        !scan_decimal(c, &size) || !SCAN_KEY(c, "phys_addr=") || !scan_hex(c, &orig) ||
+        !SCAN_FIELD(c, "dma_addr=") || !scan_hex(c, &dma) || !SCAN_FIELD(c, "size=") ||
+        !scan_decimal(c, &size) || !SCAN_FIELD(c, "phys_addr=") || !scan_hex(c, &orig) ||
         !scan_attrs(c, &event->attrs) || !size)
         return KERNEL_BAD;
     return HANDLED(dma_events_map(trace, text->dma, event, dma, orig, size));
@@ -125,7 +125,7 @@ static enum kernel_result on_unmap(struct bounce_trace *trace, struct kernel_tex
     uint64_t dma, size;
 
     if (!scan_device(trace, c, &event->device) || !scan_dir(c, &event->dir) ||
-        !SCAN_KEY(c, "dma_addr=") || !scan_hex(c, &dma) || !SCAN_KEY(c, "size=") ||
+        !SCAN_FIELD(c, "dma_addr=") || !scan_hex(c, &dma) || !SCAN_FIELD(c, "size=") ||
         !scan_decimal(c, &size) || !scan_attrs(c, &event->attrs))
         return KERNEL_BAD;
     return HANDLED(dma_events_unmap(trace, text->dma, event, dma, size));
@@ -149,9 +149,9 @@ static enum kernel_result on_map_sg(struct bounce_trace *trace, struct kernel_te
     if (!scan_device(trace, c, &event->device) || !scan_dir(c, &event->dir))
         return KERNEL_BAD;
     list.truncated = memmem(c->at, (size_t)(c->end - c->at), "[TRUNCATED]", 11) != NULL;
-    if (!SCAN_KEY(c, "dma_addrs=") || !scan_array(c, text->dma_addrs, &dmas) ||
-        !SCAN_KEY(c, "sizes=") || !scan_array(c, text->sizes, &sizes) ||
-        !SCAN_KEY(c, "phys_addrs=") || !scan_array(c, text->orig_addrs, &origs) ||
+    if (!SCAN_FIELD(c, "dma_addrs=") || !scan_array(c, text->dma_addrs, &dmas) ||
+        !SCAN_FIELD(c, "sizes=") || !scan_array(c, text->sizes, &sizes) ||
+        !SCAN_FIELD(c, "phys_addrs=") || !scan_array(c, text->orig_addrs, &origs) ||
         !scan_attrs(c, &event->attrs) || dmas != sizes)
         return KERNEL_BAD;
     /* An IOMMU may merge entries: then the arrays differ in length and nothing was bounced. */
@@ -165,7 +165,7 @@ static enum kernel_result on_unmap_sg(struct bounce_trace *trace, struct kernel_
     uint32_t count;
 
     if (!scan_device(trace, c, &event->device) || !scan_dir(c, &event->dir) ||
-        !SCAN_KEY(c, "phys_addrs=") || !scan_array(c, text->orig_addrs, &count) ||
+        !SCAN_FIELD(c, "phys_addrs=") || !scan_array(c, text->orig_addrs, &count) ||
         !scan_attrs(c, &event->attrs))
         return KERNEL_BAD;
     return HANDLED(dma_events_unmap_sg(trace, text->dma, event, text->orig_addrs, count));
@@ -177,7 +177,7 @@ static enum kernel_result sync_one(struct bounce_trace *trace, struct kernel_tex
     uint64_t dma, size;
 
     if (!scan_device(trace, c, &event->device) || !scan_dir(c, &event->dir) ||
-        !SCAN_KEY(c, "dma_addr=") || !scan_hex(c, &dma) || !SCAN_KEY(c, "size=") ||
+        !SCAN_FIELD(c, "dma_addr=") || !scan_hex(c, &dma) || !SCAN_FIELD(c, "size=") ||
         !scan_decimal(c, &size))
         return KERNEL_BAD;
     return HANDLED(dma_events_sync(trace, text->dma, event, dma, size, for_cpu));
@@ -198,8 +198,8 @@ static enum kernel_result sync_list(struct bounce_trace *trace, struct kernel_te
     uint32_t count, sizes;
 
     if (!scan_device(trace, c, &event->device) || !scan_dir(c, &event->dir) ||
-        !SCAN_KEY(c, "dma_addrs=") || !scan_array(c, text->dma_addrs, &count) ||
-        !SCAN_KEY(c, "sizes=") || !scan_array(c, text->sizes, &sizes) || count != sizes)
+        !SCAN_FIELD(c, "dma_addrs=") || !scan_array(c, text->dma_addrs, &count) ||
+        !SCAN_FIELD(c, "sizes=") || !scan_array(c, text->sizes, &sizes) || count != sizes)
         return KERNEL_BAD;
     return kernel_text_sync_sg(trace, text, event, count, for_cpu);
 }

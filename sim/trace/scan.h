@@ -114,6 +114,22 @@ static inline bool scan_key(struct cursor *c, const char *key, size_t length)
 
 #define SCAN_KEY(cursor, key) scan_key(cursor, key, sizeof(key) - 1)
 
+/* The same of a field's key: what stands between the last field and it must be fields too. Rubbish
+ * behind a number is not passed over, and no other event (a line whose end was lost). */
+static inline bool scan_field(struct cursor *c, const char *key, size_t length)
+{
+    const char *from = c->at;
+
+    if (from < c->end && *from != ' ')
+        return scan_text(c, key, length);
+    scan_blanks(c);
+    if (scan_text(c, key, length))
+        return true;
+    return scan_key(c, key, length) && !memmem(from, (size_t)(c->at - from) - length, ": ", 2);
+}
+
+#define SCAN_FIELD(cursor, key) scan_field(cursor, key, sizeof(key) - 1)
+
 static inline bool scan_at_end(struct cursor *c)
 {
     scan_blanks(c);
