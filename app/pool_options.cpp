@@ -2,6 +2,7 @@
 #include "pool_options.hpp"
 
 #include "errors.hpp"
+#include "options.hpp"
 #include "text.hpp"
 
 #include <charconv>
@@ -36,24 +37,21 @@ throttle_marks parse_throttle(const std::string &text) {
     return marks;
 }
 
-std::uint32_t power_of_two(const po::variables_map &values, const char *name, std::uint32_t least,
+std::uint32_t power_of_two(const char *name, std::uint64_t value, std::uint32_t least,
                            std::uint32_t most) {
-    if (!values.count(name))
-        return 0;
-    std::uint32_t value = values[name].as<std::uint32_t>();
     if (value < least || value > most || (value & (value - 1)))
         throw refused_error("--" + std::string(name) + " " + std::to_string(value) +
                             ": a power of two from " + std::to_string(least) + " to " +
                             std::to_string(most) + " was expected");
-    return value;
+    return static_cast<std::uint32_t>(value);
 }
 
 } // namespace
 
 void add_pool_options(po::options_description &table) {
     auto add = table.add_options();
-    add("slot-size", po::value<std::uint32_t>()->value_name("BYTES"),
-        "bytes of a slot in place of 2048 (512 to 65536); the pool keeps its memory");
+    add("slot-size", po::value<std::string>()->value_name("BYTES"),
+        "bytes of a slot in place of 2048 (512 to 64K); the pool keeps its memory");
     add("segment-slots", po::value<std::uint32_t>()->value_name("N"),
         "slots of a slot set in place of 128 (32 to 4096): no mapping is larger");
     add("per-device", po::value<std::string>()->value_name("SLOTS"),
@@ -65,10 +63,14 @@ void add_pool_options(po::options_description &table) {
 
 pool_options read_pool_options(const po::variables_map &values) {
     pool_options options;
-    options.slot_size =
-        power_of_two(values, "slot-size", BOUNCE_MIN_SLOT_SIZE, BOUNCE_MAX_SLOT_SIZE);
-    options.segment_slots =
-        power_of_two(values, "segment-slots", BOUNCE_MIN_SEGMENT_SLOTS, BOUNCE_MAX_SEGMENT_SLOTS);
+    if (values.count("slot-size"))
+        options.slot_size = power_of_two(
+            "slot-size", parse_size(values["slot-size"].as<std::string>(), "slot-size"),
+            BOUNCE_MIN_SLOT_SIZE, BOUNCE_MAX_SLOT_SIZE);
+    if (values.count("segment-slots"))
+        options.segment_slots =
+            power_of_two("segment-slots", values["segment-slots"].as<std::uint32_t>(),
+                         BOUNCE_MIN_SEGMENT_SLOTS, BOUNCE_MAX_SEGMENT_SLOTS);
     if (values.count("per-device")) {
         std::string text = values["per-device"].as<std::string>();
         bounce_boot boot = {};

@@ -250,6 +250,9 @@ void trace_session::resolve() {
     replay.force = force && !config_.no_pool;
     replay.allocator_calls = header.allocator_calls;
     config_.requests = header.level == BOUNCE_LEVEL_REQUESTS;
+    if (options_.service_ns && !config_.requests)
+        throw refused_error("--service-time: belongs to traces of requests; this one tells when "
+                            "buffers are unmapped");
     config_.assumed_service =
         config_.requests && (!header.has_completions || options_.service_ns.has_value());
     config_.service_ns = options_.service_ns.value_or(BOUNCE_DEFAULT_SERVICE_NS);

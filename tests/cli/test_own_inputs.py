@@ -90,3 +90,9 @@ def test_a_mask_that_contradicts_the_recording_is_answered(trace):
     got = result("run", trace, "--device", "*:seg_boundary=1fff")
     assert got["order"]["unexplained"] > 0
     assert got["events"]["full"] > 0
+
+
+def test_a_service_time_where_the_trace_tells_it(trace):
+    for command in "run", "info", "size":
+        refused(command, trace, "--service-time", "100", words=["traces of requests"])
+    result("run", trace, "--only", "block", "--service-time", "100")

@@ -109,6 +109,7 @@ def test_what_kernels_choose(ops):
 
 def test_slots_of_another_size_are_told_in_slots_of_the_boot_option(ops):
     got = result("size", ops, "--slot-size", "4096")
+    assert got == result("size", ops, "--slot-size", "4K")
     bytes_of = got["answers"][0]["least"]["bytes"]
     assert got["swiotlb"] == f"{bytes_of // 2048},1,force"
 
