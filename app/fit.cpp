@@ -81,7 +81,8 @@ void fit_platform(platform &p, const simulation_options &options, const std::str
                 std::uint64_t ns = event.time_ns - request.time_ns;
                 (request.write ? of.writes : of.reads)
                     .add(static_cast<double>(request.size), static_cast<double>(ns));
-                of.all.add(request.write, request.size, ns);
+                if (draws)
+                    of.all.add(request.write, request.size, ns);
             }
         }
     }

@@ -24,16 +24,11 @@ void read_duration(toml_table &top, gen_spec &spec) {
         spec.config.duration_ns = value * (in_ms ? 1000 : 1000000);
 }
 
-void read_pool(toml_table &top, gen_spec &spec) {
-    const toml::table *from = top.table("pool");
-    if (!from)
-        return;
-    toml_table pool = top.part("pool", *from);
+void read_pool(toml_table &pool, gen_spec &spec) {
     pool.whole("slots", spec.nslabs, 128, BOUNCE_MAX_NSLABS);
     pool.number("areas", spec.nareas, 0, BOUNCE_MAX_CPUS);
     if (pool.hex("start", spec.start) && (spec.start % 4096 || spec.start > INT64_MAX))
         pool.refuse("start", "a page-aligned address below 2^63 was expected");
-    pool.finish();
 }
 
 void read_masks(toml_table &table, bounce_device &device) {
@@ -154,7 +149,7 @@ void read_gen_spec(const std::string &path, gen_spec &spec) {
     top.number("cpus", spec.cpus, 1, BOUNCE_MAX_CPUS);
     top.whole("seed", spec.config.seed, 0, INT64_MAX);
     read_duration(top, spec);
-    read_pool(top, spec);
+    top.inside("pool", [&](toml_table &in) { read_pool(in, spec); });
     for (const toml::table *device : top.tables("device"))
         read_device(top.part("device", *device), spec);
     if (spec.devices.empty())

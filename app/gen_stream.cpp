@@ -17,46 +17,34 @@ const std::vector<std::pair<const char *, std::uint8_t>> arrivals = {
     {"regular", BOUNCE_ARRIVALS_REGULAR},
     {"closed", BOUNCE_ARRIVALS_CLOSED}};
 
-void read_burst(toml_table &table, bounce_gen_stream &stream) {
-    const toml::table *from = table.table("burst");
-    if (!from)
-        return;
-    toml_table burst = table.part(table.path("burst"), *from);
+void read_burst(const toml_table &table, toml_table &burst, bounce_gen_stream &stream) {
     std::uint64_t on_us = 0, off_us = 0;
     if (!burst.thousandths("on_ms", on_us, 0.001, 1e9) ||
         !burst.thousandths("off_ms", off_us, 0.001, 1e9))
         table.refuse("burst", "{ on_ms = N, off_ms = N } was expected");
     stream.on_ns = on_us * 1000;
     stream.off_ns = off_us * 1000;
-    burst.finish();
 }
 
-void read_diurnal(toml_table &table, bounce_gen_stream &stream) {
-    const toml::table *from = table.table("diurnal");
-    if (!from)
-        return;
-    toml_table diurnal = table.part(table.path("diurnal"), *from);
+void read_diurnal(const toml_table &table, toml_table &diurnal, bounce_gen_stream &stream) {
     std::uint64_t period_ms = 0, low = 0;
     if (!diurnal.thousandths("period_s", period_ms, 0.001, 1e8))
         table.refuse("diurnal", "{ period_s = N, low = 0.1 } was expected");
     diurnal.thousandths("low", low, 0, 1);
     stream.period_ns = period_ms * 1000000;
     stream.low_permille = static_cast<std::uint32_t>(low);
-    diurnal.finish();
 }
 
 void read_loads(toml_table &table, gen_spec &spec, bounce_gen_stream &stream) {
     std::vector<bounce_gen_load> loads;
-    for (const toml::table *from : table.tables("by_load")) {
-        toml_table part = table.part(table.path("by_load"), *from);
+    table.for_each("by_load", [&](toml_table &part) {
         bounce_gen_load load = {};
         part.whole("in_flight", load.from, 0, BOUNCE_GEN_LIVE);
         read_time_dist(part, "gap", spec, load.gap_ns);
         read_time_dist(part, "lifetime", spec, load.lifetime_ns);
         read_dist(part, "size", 1, size_most, 1, spec, load.size);
-        part.finish();
         loads.push_back(load);
-    }
+    });
     if (loads.empty())
         return;
     std::sort(loads.begin(), loads.end(),
@@ -110,8 +98,8 @@ std::uint64_t read_gen_stream(toml_table table, std::uint16_t device, gen_spec &
     read_dist(table, "offset", 0, 4095, 1, spec, stream.offset);
     bool lives = read_time_dist(table, "lifetime", spec, stream.lifetime_ns);
     bool thinks = read_time_dist(table, "think", spec, stream.gap_ns);
-    read_burst(table, stream);
-    read_diurnal(table, stream);
+    table.inside("burst", [&](toml_table &in) { read_burst(table, in, stream); });
+    table.inside("diurnal", [&](toml_table &in) { read_diurnal(table, in, stream); });
     read_loads(table, spec, stream);
     table.finish();
     check(table, stream, closed, rated, lives || stream.nloads, thinks);

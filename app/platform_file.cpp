@@ -11,15 +11,6 @@
 namespace bouncesim {
 namespace {
 
-// Calls `read` with the table of that name, if there is one.
-template <class Read> void read_table(toml_table &file, const char *name, const Read &read) {
-    if (const toml::table *table = file.table(name)) {
-        toml_table part = file.part(name, *table);
-        read(part);
-        part.finish();
-    }
-}
-
 void read_machine(toml_table &in, platform &p) {
     in.text("kernel", p.kernel);
     in.number("cpus", p.cpus, 1, BOUNCE_MAX_CPUS);
@@ -152,24 +143,20 @@ platform read_platform_file(const std::string &path) {
     p.file = path;
     toml::table root = parse_toml(path);
     toml_table file(path, "", root);
-    read_table(file, "machine", [&](toml_table &in) { read_machine(in, p); });
-    read_table(file, "pool", [&](toml_table &in) { read_pool(in, p); });
-    read_table(file, "run", [&](toml_table &in) { read_run(in, p); });
-    read_table(file, "costs", [&](toml_table &in) { read_costs(in, p); });
-    read_table(file, "iommu", [&](toml_table &in) { read_iommu(in, p); });
+    file.inside("machine", [&](toml_table &in) { read_machine(in, p); });
+    file.inside("pool", [&](toml_table &in) { read_pool(in, p); });
+    file.inside("run", [&](toml_table &in) { read_run(in, p); });
+    file.inside("costs", [&](toml_table &in) { read_costs(in, p); });
+    file.inside("iommu", [&](toml_table &in) { read_iommu(in, p); });
     p.path.guest = p.machine.guest;
     if (p.machine.guest != BOUNCE_GUEST_NONE)
         p.path.encryption = models::encryption_config::of(p.machine.guest);
-    read_table(file, "encryption", [&](toml_table &in) {
+    file.inside("encryption", [&](toml_table &in) {
         if (!p.path.encryption)
             file.refuse("encryption", "machine.coco is missing; sev-snp or tdx was expected");
         read_encryption(in, p);
     });
-    for (const toml::table *device : file.tables("device")) {
-        toml_table part = file.part("device", *device);
-        read_device(part, p);
-        part.finish();
-    }
+    file.for_each("device", [&](toml_table &in) { read_device(in, p); });
     if (p.has_iommu() && !p.path.iommu)
         p.path.iommu.emplace();
     if (!p.has_iommu() && p.path.iommu)

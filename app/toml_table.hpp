@@ -73,6 +73,16 @@ class toml_table {
     const toml::table *table(const char *key);
     std::vector<const toml::table *> tables(const char *key);
 
+    // Calls read(table) with what stands under [key], if it does, and finishes it.
+    template <class Read> void inside(const char *key, const Read &read) {
+        if (const toml::table *found = table(key))
+            read_part(key, *found, read);
+    }
+    // The same with each [[key]].
+    template <class Read> void for_each(const char *key, const Read &read) {
+        for (const toml::table *found : tables(key))
+            read_part(key, *found, read);
+    }
     // A table within this file, as messages are to name it.
     toml_table part(std::string name, const toml::table &table) const {
         return {file_, std::move(name), table};
@@ -91,6 +101,13 @@ class toml_table {
     void finish() const;
 
   private:
+    template <class Read>
+    void read_part(const char *key, const toml::table &table, const Read &read) {
+        toml_table within = part(path(key), table);
+        read(within);
+        within.finish();
+    }
+
     std::string file_, name_;
     const toml::table &table_;
     std::set<std::string> seen_;

@@ -21,4 +21,7 @@ class platform {
     virtual path_stats path() const = 0;
 };
 
+// Throws engine_config_error: no CPU, or more than are modelled.
+void check_cpus(uint32_t cpus);
+
 } // namespace bouncesim::models

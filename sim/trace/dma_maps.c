@@ -201,16 +201,16 @@ static void settle_map(struct dma_events *state, struct bounce_event *out,
     }
 }
 
-/* Not bounced, as far as the events tell. */
-static void count_elsewhere(struct bounce_trace *trace, uint64_t dma_addr, uint64_t orig_addr)
+/* Mapped, but not at the buffer's own address. */
+static bool is_elsewhere(uint64_t dma_addr, uint64_t orig_addr)
 {
-    trace->counts.elsewhere_maps += dma_addr != orig_addr && dma_addr != UINT64_MAX;
+    return dma_addr != orig_addr && dma_addr != UINT64_MAX;
 }
 
 /* Such a map's swiotlb_bounced record may be one of those before the first, or of the lost ones. */
 static bool began_before(const struct cpu_pending *p, uint64_t dma_addr, uint64_t orig_addr)
 {
-    return !p->begun && dma_addr != orig_addr && dma_addr != UINT64_MAX;
+    return !p->begun && is_elsewhere(dma_addr, orig_addr);
 }
 
 /* 1 + index of the newest pending map that this may answer, 0 when there is none. */
@@ -247,7 +247,7 @@ bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
         out = push_map(trace, state, event, orig_addr, size);
         if (out)
             settle_map(state, out, event, dma_addr, false);
-        count_elsewhere(trace, dma_addr, orig_addr);
+        trace->counts.elsewhere_maps += is_elsewhere(dma_addr, orig_addr);
         if (out && began_before(p, dma_addr, orig_addr))
             out->tlb_addr = dma_addr;
         p->begun |= event->level == 0;
@@ -378,7 +378,8 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
         }
         settle_map(state, out, event, list->dma_addrs[entry], bounced);
         if (!bounced)
-            count_elsewhere(trace, list->dma_addrs[entry], list->orig_addrs[entry]);
+            trace->counts.elsewhere_maps +=
+                is_elsewhere(list->dma_addrs[entry], list->orig_addrs[entry]);
         if (!bounced && began_before(p, list->dma_addrs[entry], list->orig_addrs[entry])) {
             out->tlb_addr = list->dma_addrs[entry];
             apart = true;

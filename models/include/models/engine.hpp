@@ -68,7 +68,4 @@ class engine {
     std::unique_ptr<state> state_;
 };
 
-// Throws engine_config_error: no CPU, or more than are modelled.
-void check_cpus(uint32_t cpus);
-
 } // namespace bouncesim::models
