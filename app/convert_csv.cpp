@@ -19,8 +19,11 @@ class csv_writer : public trace_writer {
         std::size_t count = 0;
         const bounce_device *devices = bounce_trace_devices(session_.trace(), &count);
         std::string machine = tell_machine(*bounce_trace_recorded(session_.trace()));
+        // A time told again later would be one that goes back: another boot.
         if (machine != machine_)
-            text_ += machine_ = machine;
+            text_ +=
+                (machine_.empty() ? "# bouncesim: from_ns=0" : "# bouncesim:") + machine + "\n";
+        machine_ = machine;
         told_.resize(std::max(told_.size(), count));
         for (std::size_t i = 0; i < count; i++) {
             std::string line = "# bouncesim: device=" + name_of(devices[i]) +
@@ -50,7 +53,11 @@ class csv_writer : public trace_writer {
         flush();
     }
     std::string lost() const override {
-        return "Not in CSV: counts of what the reader left out.";
+        return std::string("Not in CSV: ") +
+               (session_.told() ? "the recorded kernel, pool and counters (--kernel and --swiotlb "
+                                  "say them again); "
+                                : "") +
+               "counts of what the reader left out.";
     }
 
   private:
@@ -67,7 +74,7 @@ class csv_writer : public trace_writer {
         return name;
     }
     static std::string tell_machine(const bounce_recorded_config &r) {
-        std::string line = "# bouncesim: from_ns=0";
+        std::string line;
         auto tell = [&](const char *name, std::uint64_t value) {
             line += std::string(" ") + name + "=" + std::to_string(value);
         };
@@ -84,7 +91,7 @@ class csv_writer : public trace_writer {
         tell("guessed_force", r.guessed_force);
         tell("guessed_dirs", r.guessed_dirs);
         tell("no_mappings", r.no_mappings);
-        return line + "\n";
+        return line;
     }
     void cell(std::uint64_t value) {
         text_ += ',';

@@ -90,6 +90,8 @@ class ops_writer : public trace_writer {
     std::string lost() const override {
         std::string text = "Not in an operation stream: times, attributes, recorded addresses, and "
                            "that the entries of a list fail together";
+        if (session_.config().recorded.grew)
+            text += "; how the pool grew (--kernel linux-6.12-dynamic grows it anew)";
         if (direct_)
             text += "; " + with_commas(direct_) + " maps that did not bounce";
         if (unmatched_)

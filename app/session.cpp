@@ -372,18 +372,27 @@ trace_session::batch trace_session::next_recorded() {
         window_used_ += count;
         return {window_.data() + at, count};
     }
-    read_events(batch_, batch_events);
+    if (!read_events(batch_, batch_events))
+        describe_late_cpus();
     update_devices();
     return {batch_.data(), batch_.size()};
 }
 
 bool trace_session::may_be_contradicted() const {
-    return !bounce_trace_recorded(trace_)->has_header && !second_pass_ && !config_.requests;
+    return !bounce_trace_recorded(trace_)->has_header && !second_pass_;
+}
+
+// Of those that were counted, not told: one came that the first events did not have.
+bool trace_session::more_cpus() const {
+    return !options_.cpus && !(told_ && told_->cpus) &&
+           bounce_evidence_cpus(evidence_.get()) > config_.recorded.cpus;
 }
 
 bool trace_session::contradicted() const {
     if (!may_be_contradicted())
         return false;
+    if (more_cpus())
+        return true;
     for (std::size_t i = 0; i < used_masks_.size(); i++)
         if (bounce_evidence_min_align_mask(evidence_.get(), static_cast<std::uint16_t>(i)) !=
             used_masks_[i])

@@ -143,6 +143,8 @@ class trace_session {
     void start_requests();
     batch next_mappings();
     void describe_requests();
+    bool more_cpus() const;
+    void describe_late_cpus();
     void describe_force();
     void resolve();
     void update_devices();

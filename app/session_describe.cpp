@@ -99,6 +99,17 @@ void trace_session::describe_requests() {
     describe_force();
 }
 
+// A pipe is not read again.
+void trace_session::describe_late_cpus() {
+    if (!may_be_contradicted() || rewindable() || !more_cpus())
+        return;
+    std::string line = "CPU " + std::to_string(bounce_evidence_cpus(evidence_.get()) - 1) +
+                       " came later: areas are those of fewer CPUs; --cpus, or a file in place of "
+                       "a pipe, gives others";
+    if (config_.inferred.back() != line)
+        config_.inferred.push_back(line);
+}
+
 void trace_session::describe_force() {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
     std::string how = "was forced";

@@ -52,6 +52,19 @@ static bool reserve(struct bounce_evidence *evidence, uint16_t device, uint16_t 
     return true;
 }
 
+/* Workers, losses and restarts happen on no CPU, or on one that the trace does not tell. */
+static bool tells_cpu(const struct bounce_event *event)
+{
+    return event->kind != BOUNCE_EVENT_WORKER && event->kind != BOUNCE_EVENT_RESTART &&
+           event->kind != BOUNCE_EVENT_LOST && event->kind != BOUNCE_EVENT_GROW &&
+           !(event->flags & BOUNCE_EVENT_HELD);
+}
+
+uint32_t bounce_evidence_cpus(const struct bounce_evidence *evidence)
+{
+    return evidence->cpus_seen ? evidence->cpus_seen : 1;
+}
+
 bool bounce_evidence_add(struct bounce_evidence *evidence, const struct bounce_event *events,
                          size_t count)
 {
@@ -59,6 +72,8 @@ bool bounce_evidence_add(struct bounce_evidence *evidence, const struct bounce_e
         const struct bounce_event *event = &events[i];
         struct device_evidence *device;
 
+        if (event->cpu >= evidence->cpus_seen && tells_cpu(event))
+            evidence->cpus_seen = event->cpu + 1u;
         if (event->kind != BOUNCE_EVENT_MAP || event->recorded < BOUNCE_RECORDED_ADDRESS ||
             (event->flags & BOUNCE_EVENT_HELD))
             continue;

@@ -7,11 +7,6 @@
 #define GUESS_MOST   (UINT64_C(1) << 19) /* slots: 1 GiB, what a kernel makes by itself */
 #define PAGE_MASK_4K UINT64_C(0xfff)
 
-static uint32_t cpus_seen(const struct bounce_evidence *evidence)
-{
-    return evidence->ncpus ? (uint32_t)evidence->ncpus : 1;
-}
-
 /* Where the pool begins if the first map of some CPU took the first slots of an empty area; 0 when
  * that contradicts the range of addresses (of a pool that grew, they lie anywhere). */
 static uint64_t start_by_cpu(const struct bounce_evidence *evidence, size_t cpu, uint64_t nslabs,
@@ -307,7 +302,9 @@ enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
     enum bounce_status status;
 
     if (!guess.cpus)
-        guess.cpus = recorded->cpus > cpus_seen(evidence) ? recorded->cpus : cpus_seen(evidence);
+        guess.cpus = recorded->cpus > bounce_evidence_cpus(evidence)
+                         ? recorded->cpus
+                         : bounce_evidence_cpus(evidence);
     *out = guess;
     bounce_boot_round(&boot, guess.cpus, &out->nslabs, &out->nareas);
     if (!evidence->maps) {

@@ -23,8 +23,9 @@ struct bounce_evidence {
     size_t ndevices;
     struct cpu_evidence *cpus;
     size_t ncpus;
-    uint64_t maps; /* with a bounce address */
-    uint64_t low;  /* of their bytes the lowest, and one past the highest */
+    uint32_t cpus_seen; /* one more than the highest CPU of any event */
+    uint64_t maps;      /* with a bounce address */
+    uint64_t low;       /* of their bytes the lowest, and one past the highest */
     uint64_t high;
 };
 

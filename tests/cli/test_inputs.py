@@ -43,3 +43,23 @@ def test_a_trace_may_come_from_a_pipe(ops):
     refused("run", "-", ops, stdin=text, words=["standard input"])
     refused("run", "-", stdin=b"", words=["standard input", "empty"])
     refused("run", "-", stdin=text + b"x\n", words=["standard input:19: "])
+
+
+def test_a_cpu_that_comes_late_counts(tmp_path):
+    """After the first 32,768 events the areas are made; a file is read again, a pipe is not."""
+    trace = tmp_path / "r.csv"
+    text = "time_ns,op,device,cpu,size,response_ns\n" + "".join(
+        f"{n * 1000},write,disk,{n // 40_000},4096,500\n" for n in range(80_001)
+    )
+    trace.write_text(text)
+    for command in ["run"], ["run", "--engine", "systemc"]:
+        config = result(*command, trace)["config"]
+        assert (config["cpus"], config["nareas"]) == (3, 4), command
+    assert result("sweep", trace, "--sizes", "1024")["points"][0]["nareas"] == 4
+    info = result("info", trace)["machine"]
+    assert info["cpus"] == 3 == len(info["maps_by_cpu"])
+    assert result("run", trace, "--cpus", "2")["config"]["nareas"] == 2
+    piped = result("run", "-", stdin=text.encode())["config"]
+    assert piped["cpus"] == 1
+    assert [line for line in piped["inferred"] if line.startswith("CPU 2 came later")]
+    assert "CPU 2 came later" not in output("run", "-", "--cpus", "2", stdin=text.encode())

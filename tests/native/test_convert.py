@@ -92,6 +92,7 @@ def test_archives_keep_what_they_tell(archive, tmp_path):
     piped = result("run", "-", stdin=native.read_bytes())
     assert piped["recording"] == direct[0]["recording"]
     assert piped["config"] == direct[0]["config"]
+    assert "the recorded kernel" in convert(archive, tmp_path / "t.csv")
 
 
 def test_a_part_of_an_archive_has_no_counts_of_the_whole(tmp_path):
@@ -170,7 +171,9 @@ def test_operation_streams_come_back(name, tmp_path):
 def test_a_recording_as_operations(tmp_path):
     trace = WORKLOADS / "nvme1024.ftrace.xz"
     text = convert(trace, tmp_path / "t.ops")
-    assert "Not in an operation stream" in text
+    assert "Not in an operation stream" in text and "grew" not in text
+    text = convert(TESTS / "data/nvmedyn512.ftrace.xz", tmp_path / "g.ops")
+    assert "how the pool grew" in text
     lines = (tmp_path / "t.ops").read_text().splitlines()
     assert lines[0].startswith("P 1024 ") and lines[1].startswith("D 0 fff ")
     got, wanted = result("run", tmp_path / "t.ops"), result("run", trace)
@@ -227,6 +230,21 @@ def test_every_format_as_csv(trace, tmp_path):
     assert got[0]["trace"].get("requests") == wanted[0]["trace"].get("requests")
     again = convert(csv, tmp_path / "again.csv", text=False)
     assert everything(again)[1] == wanted[1]
+
+
+def test_what_turns_up_late_is_no_other_boot(tmp_path):
+    """A CPU or a device that comes after seconds is told in the middle of the rows."""
+    source = tmp_path / "r.csv"
+    events = [
+        f"{n * 100_000},write,{n},disk{n // 20_000},{n // 10_000},4096\n"
+        f"{n * 100_000 + 250_000},complete,{n},,,\n"
+        for n in range(40_000)
+    ]
+    source.write_text("time_ns,op,id,device,cpu,size\n" + "".join(events))
+    csv = convert(source, tmp_path / "t.csv", text=False)
+    got, wanted = everything(csv), everything(source)
+    assert wanted[0]["trace"]["span_ns"] == 4_000_150_000
+    assert got == wanted
 
 
 def test_rows_that_contradict_themselves(tmp_path):

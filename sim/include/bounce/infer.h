@@ -33,6 +33,9 @@ BOUNCE_API bool bounce_evidence_add(struct bounce_evidence *evidence,
 BOUNCE_API bool bounce_evidence_range(const struct bounce_evidence *evidence, uint64_t *low,
                                       uint64_t *high);
 
+/* CPUs seen: one more than the highest that any event names, at least 1. */
+BOUNCE_API uint32_t bounce_evidence_cpus(const struct bounce_evidence *evidence);
+
 /* The largest mask under which all bounce and original addresses of a device agree, at most 0xfff
  * (the only one that a driver of 6.12 sets: nvme, hv_storvsc, netvsc); 0 when nothing shows one. */
 BOUNCE_API uint32_t bounce_evidence_min_align_mask(const struct bounce_evidence *evidence,
