@@ -120,6 +120,10 @@ void trace_session::read_window() {
         return check_only();
     const bounce_trace_counts seen = counts();
     std::string records = with_commas(seen.records);
+    std::string others = seen.malformed
+                             ? " and " + counted(seen.malformed, "line(s) that cannot be "
+                                                                 "read")
+                             : "";
     if (seen.records == 0 && bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS)
         throw refused_error(input_->where(0) + "no records in it; requests were expected");
     if (seen.records == 0)
@@ -131,9 +135,9 @@ void trace_session::read_window() {
                             " records is a block request that moves data; record the trace "
                             "events block_rq_issue and block_rq_complete");
     if (bounce_trace_recorded(trace_)->level == BOUNCE_LEVEL_REQUESTS)
-        throw refused_error(input_->where(0) + "none of its " + records +
-                            " records moves data; requests when they are issued were expected "
-                            "(blktrace: the actions D and C)");
+        throw refused_error(input_->where(0) + "none of its " + records + " records" + others +
+                            " moves data; requests when they are issued were expected "
+                            "(blktrace: the actions D and C, in the default layout of blkparse)");
     throw refused_error(input_->where(0) + "none of its " + records +
                         " events maps a buffer; record the trace events dma:* and swiotlb:*");
 }

@@ -14,9 +14,10 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     uint64_t device;
     size_t n = fields_split(c, ',', f, 5);
 
+    (void)state;
     if (n == 1 && !f[0].length)
         return ROW_NOTE;
-    if (state->line == 0 && n == 5 && field_is(&f[0], "device_id"))
+    if (n == 5 && field_is(&f[0], "device_id")) /* of a further file, too */
         return ROW_NOTE;
     if (n != 5 || !field_decimal(&f[0], &device) || !field_decimal(&f[2], &row->offset) ||
         !field_decimal(&f[3], &row->size) || !field_scaled(&f[4], 3, &row->time_ns))

@@ -66,18 +66,48 @@ static enum row_result scan_extent(struct cursor *c, bool ends, struct row *row)
     return ROW_EVENT;
 }
 
+/* "CPU0 (sda):", "Total (sda):", and with -s "COMM (PID)" or "COMM (PID, ...)": from there on the
+ * summary goes. */
+static bool begins_summary(const struct cursor *c)
+{
+    const char *open = memrchr(c->at, '(', (size_t)(c->end - c->at));
+    struct cursor inner = {open ? open + 1 : c->end, c->end};
+    uint64_t pid;
+
+    if (!open || open == c->at || open[-1] != ' ')
+        return false;
+    if (inner.end[-1] == ':')
+        return inner.end - inner.at > 2 && inner.end[-2] == ')';
+    return scan_decimal(&inner, &pid) &&
+           (SCAN_LITERAL(&inner, ")") || SCAN_LITERAL(&inner, ", ...)")) && scan_at_end(&inner);
+}
+
+/* A line that does not begin with a device. state->has_header: within the summary. */
+static enum row_result no_record(struct row_state *state, struct cursor c)
+{
+    if (c.at < c.end && memchr(c.at, 0, (size_t)(c.end - c.at)))
+        return ROW_BAD;
+    while (c.at < c.end && (c.end[-1] == ' ' || c.end[-1] == '\t'))
+        c.end--;
+    if (scan_at_end(&c) || *c.at == '#' || SCAN_LITERAL(&c, "Input file "))
+        return ROW_NOTE;
+    state->has_header = state->has_header || begins_summary(&c);
+    return state->has_header ? ROW_NOTE : ROW_STRAY;
+}
+
 static enum row_result parse(struct row_state *state, struct cursor c, struct row *row)
 {
+    const struct cursor line = c;
     const char *action, *rwbs;
     size_t action_length, rwbs_length;
     uint64_t number;
     bool ends;
 
-    (void)state;
     scan_blanks(&c);
     row->device = c.at;
     if (!scan_decimal(&c, &number) || !scan_char(&c, ',') || !scan_decimal(&c, &number))
-        return ROW_NOTE; /* the summary, a header */
+        return no_record(state, line);
+    state->has_header = false;
     row->device_length = (size_t)(c.at - row->device);
     scan_blanks(&c);
     if (!scan_decimal(&c, &row->cpu))

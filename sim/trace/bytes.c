@@ -42,9 +42,7 @@ enum bounce_status bytes_cut(struct bounce_trace *trace, uint64_t at, struct bou
         return BOUNCE_END;
     }
     if (trace->options.skip_malformed) {
-        trace->counts.malformed++;
-        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MALFORMED,
-                                               .device = BOUNCE_NOTE_NO_DEVICE});
+        trace_skipped(trace);
         trace->lines.begin = trace->lines.end;
         return BOUNCE_END;
     }

@@ -28,11 +28,11 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
 
     if (n == 1 && !f[0].length)
         return ROW_NOTE;
-    if (!state->has_header) {
-        state->has_header = is_header(f, n);
-        return state->has_header ? ROW_NOTE : ROW_BAD;
+    if (is_header(f, n)) {
+        state->has_header = true; /* of a further file, too */
+        return ROW_NOTE;
     }
-    if (n != COLUMNS || !field_decimal(&f[VERSION], &version) ||
+    if (!state->has_header || n != COLUMNS || !field_decimal(&f[VERSION], &version) ||
         !field_scaled(&f[TIME], 9, &row->time_ns) || !field_hex(&f[OP], &op) ||
         !field_decimal(&f[SIZE], &row->size) || !field_sectors(&f[LBN], &row->offset))
         return ROW_BAD;

@@ -4,28 +4,33 @@
 #include "formats.h"
 #include "text.h"
 
+#define WORDS_MAX 17u /* of them 8 in the name of a process: it has 15 characters at most */
+
+static bool is_op(const struct field *field)
+{
+    return field_is(field, "R") || field_is(field, "W");
+}
+
 static enum row_result parse(struct row_state *state, struct cursor c, struct row *row)
 {
-    struct field f[9];
+    struct field f[WORDS_MAX];
     uint64_t number;
-    size_t n = fields_split(c, BLANKS, f, 9);
+    size_t n = fields_split(c, BLANKS, f, WORDS_MAX), op;
 
     (void)state;
     if (n == 0)
         return ROW_NOTE;
-    if (n < 8 || n > 9 || !field_scaled(&f[0], 0, &row->time_ns) ||
-        !field_decimal(&f[1], &number) || !field_sectors(&f[3], &row->offset) ||
-        !field_sectors(&f[4], &row->size) || !field_decimal(&f[6], &number) ||
-        !field_decimal(&f[7], &number))
+    if (n < 8 || n > WORDS_MAX)
         return ROW_BAD;
-    row->device = f[6].at; /* "MAJOR MINOR" */
-    row->device_length = (size_t)(f[7].at + f[7].length - f[6].at);
-    if (field_is(&f[5], "R"))
-        row->dir = BOUNCE_FROM_DEVICE;
-    else if (field_is(&f[5], "W"))
-        row->dir = BOUNCE_TO_DEVICE;
-    else
+    op = is_op(&f[n - 4]) ? n - 4 : n - 3; /* the MD5 may be missing */
+    if (op < 5 || !is_op(&f[op]) || !field_scaled(&f[0], 0, &row->time_ns) ||
+        !field_decimal(&f[1], &number) || !field_sectors(&f[op - 2], &row->offset) ||
+        !field_sectors(&f[op - 1], &row->size) || !field_decimal(&f[op + 1], &number) ||
+        !field_decimal(&f[op + 2], &number))
         return ROW_BAD;
+    row->device = f[op + 1].at; /* "MAJOR MINOR" */
+    row->device_length = (size_t)(f[op + 2].at + f[op + 2].length - row->device);
+    row->dir = field_is(&f[op], "R") ? BOUNCE_FROM_DEVICE : BOUNCE_TO_DEVICE;
     return ROW_EVENT;
 }
 

@@ -25,8 +25,8 @@ static bool read_header(struct row_state *state, const struct field *f, size_t n
             }
     }
     state->ncolumns = (uint8_t)n;
-    state->has_header = true;
-    return (seen & 0x1e) == 0x1e; /* all that are needed */
+    state->has_header = (seen & 0x1e) == 0x1e; /* all that are needed */
+    return state->has_header;
 }
 
 static bool read_column(uint8_t column, const struct field *f, struct row *row,
@@ -41,7 +41,6 @@ static bool read_column(uint8_t column, const struct field *f, struct row *row,
     case LBA:
         return field_sectors(f, &row->offset);
     case BLOCKS:
-
         return field_sectors(f, &row->size);
     case LATENCY:
         return !f->length || field_scaled(f, 3, &row->response_ns);

@@ -8,9 +8,30 @@
 #include "formats.h"
 #include "text.h"
 
+#define FIRST_RESPONSE_NS 100000u
+
+/* Ticks of 100 ns; copies that went through a spreadsheet have decimals and exponents. */
 static bool ticks(const struct field *field, uint64_t *ns)
 {
-    return field_decimal(field, ns) && !__builtin_mul_overflow(*ns, 100u, ns);
+    return field_scaled(field, 2, ns);
+}
+
+/* Responses that are empty or negative (the clock was set) are taken to be the last one. */
+static bool response(struct row_state *state, struct field field, uint64_t *ns)
+{
+    bool negative = field.length > 1 && *field.at == '-';
+
+    if (negative)
+        field = (struct field){field.at + 1, field.length - 1};
+    *ns = state->last ? state->last : FIRST_RESPONSE_NS;
+    if (!field.length)
+        return true;
+    if (negative)
+        return ticks(&field, &(uint64_t){0});
+    if (!ticks(&field, ns))
+        return false;
+    state->last = *ns;
+    return true;
 }
 
 static enum row_result parse(struct row_state *state, struct cursor c, struct row *row)
@@ -21,11 +42,11 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
 
     if (n == 1 && !f[0].length)
         return ROW_NOTE;
-    if (state->line == 0 && n == 7 && field_is(&f[0], "Timestamp"))
+    if (n == 7 && field_is(&f[0], "Timestamp")) /* of a further file, too */
         return ROW_NOTE;
     if (n != 7 || !ticks(&f[0], &row->time_ns) || !field_decimal(&f[2], &number) ||
         !field_decimal(&f[4], &row->offset) || !field_decimal(&f[5], &row->size) ||
-        !ticks(&f[6], &row->response_ns))
+        !response(state, f[6], &row->response_ns))
         return ROW_BAD;
     row->device = f[1].at; /* "Hostname,DiskNumber" */
     row->device_length = (size_t)(f[2].at + f[2].length - f[1].at);

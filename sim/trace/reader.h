@@ -126,6 +126,9 @@ uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t lengt
  * counted and left out. False: nothing stands in front. */
 bool trace_cut(struct bounce_trace *trace);
 
+/* Counts a record or line that cannot be read and is left out. */
+void trace_skipped(struct bounce_trace *trace);
+
 /* A record that cannot be read: refused, or counted with skip_malformed. */
 enum bounce_status trace_malformed(struct bounce_trace *trace, struct bounce_error *error,
                                    const char *what, const char *wanted);

@@ -11,7 +11,7 @@ enum row_result sector_row(struct cursor line, unsigned digits, bool *fraction, 
         return ROW_NOTE;
     if (n != 5 || !field_scaled(&f[0], digits, &row->time_ns) || !field_decimal(&f[1], &number) ||
         !field_sectors(&f[2], &row->offset) || !field_sectors(&f[3], &row->size) ||
-        !field_decimal(&f[4], &number))
+        !field_hex(&f[4], &number)) /* as DiskSim reads them; the lowest bit is the same */
         return ROW_BAD;
     *fraction = memchr(f[0].at, '.', f[0].length) != NULL;
     row->device = f[1].at;

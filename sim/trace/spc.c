@@ -17,6 +17,8 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     (void)state;
     if (n == 1 && !f[0].length)
         return ROW_NOTE;
+    if (n >= 5 && field_is(&f[0], "ASU")) /* of a further file, too */
+        return ROW_NOTE;
     if (n < 5 || !field_decimal(&f[0], &asu) || !field_sectors(&f[1], &row->offset) ||
         !field_decimal(&f[2], &row->size) || !field_scaled(&f[4], 9, &row->time_ns))
         return ROW_BAD;

@@ -18,11 +18,13 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
 
     if (n == 1 && !f[0].length)
         return ROW_NOTE;
-    if (!state->has_header) {
-        state->has_header = n == 6 && field_is(&f[0], "Timestamp") && field_is(&f[1], "Response");
+    if (n == 6 && field_is(&f[0], "Timestamp") && field_is(&f[1], "Response")) {
+        state->has_header = true; /* of a further file, too */
         state->last = FIRST_RESPONSE_NS;
-        return state->has_header ? ROW_NOTE : ROW_BAD;
+        return ROW_NOTE;
     }
+    if (!state->has_header)
+        return ROW_BAD;
     if (n != 6 || !field_scaled(&f[0], 9, &row->time_ns) ||
         (f[1].length && !field_scaled(&f[1], 9, &state->last)) ||
         !field_decimal(&f[4], &row->offset) || !field_decimal(&f[5], &row->size))

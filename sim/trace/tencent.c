@@ -14,9 +14,10 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     uint64_t volume;
     size_t n = fields_split(c, ',', f, 5);
 
+    (void)state;
     if (n == 1 && !f[0].length)
         return ROW_NOTE;
-    if (state->line == 0 && n == 5 && field_is(&f[0], "Timestamp"))
+    if (n == 5 && field_is(&f[0], "Timestamp")) /* of a further file, too */
         return ROW_NOTE;
     if (n != 5 || !field_scaled(&f[0], 9, &row->time_ns) || !field_sectors(&f[1], &row->offset) ||
         !field_sectors(&f[2], &row->size) || !field_decimal(&f[4], &volume))

@@ -17,11 +17,14 @@ static const struct row empty_row = {
     .kind = BOUNCE_EVENT_ISSUE,
 };
 
-int text_detect(const char *text, size_t length, const struct line_format *format, int score)
+/* How many of the first lines are rows of the format, and how many are nothing that it has. */
+static int count_rows(const char *text, size_t length, const struct line_format *format, int *bad)
 {
     struct cursor c = {text, text + length};
     struct row_state state = {0};
     int good = 0;
+
+    *bad = 0;
 
     for (int i = 0; i < DETECT_LINES && c.at < c.end; i++) {
         const char *newline = memchr(c.at, '\n', (size_t)(c.end - c.at));
@@ -35,12 +38,25 @@ int text_detect(const char *text, size_t length, const struct line_format *forma
         result = format->parse(&state, line, &row);
         good += result == ROW_EVENT || result == ROW_OTHER;
         /* The last line may be cut by the end of what was read so far. */
-        if (result == ROW_BAD && newline && !format->optional)
-            return 0;
+        *bad += result == ROW_BAD && newline;
         state.line++;
         c.at = newline ? newline + 1 : c.end;
     }
-    return good ? score : 0;
+    return good;
+}
+
+int text_detect(const char *text, size_t length, const struct line_format *format, int score)
+{
+    int bad, good = count_rows(text, length, format, &bad);
+
+    return good && (!bad || format->optional) ? score : 0;
+}
+
+int text_resembles(const char *text, size_t length, const struct line_format *format)
+{
+    int bad, good = count_rows(text, length, format, &bad);
+
+    return good && good >= bad && !format->optional ? good : 0;
 }
 
 enum bounce_status text_open(struct bounce_trace *trace, struct bounce_error *error)
@@ -175,6 +191,11 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor li
     }
     if (result == ROW_NOTE || result == ROW_TOLD)
         return BOUNCE_OK;
+    if (result == ROW_STRAY) {
+        if (!trace->lines.cut || !trace_cut(trace))
+            trace_skipped(trace);
+        return BOUNCE_OK;
+    }
     if (result == ROW_BAD)
         return trace_malformed(trace, error, format->what, format->wanted);
     if (result == ROW_EVENT &&

@@ -14,6 +14,7 @@ enum row_result {
     ROW_OTHER, /* a record that moves no data */
     ROW_NOTE,  /* no record: a comment, a header, a summary */
     ROW_TOLD,  /* no record: what row_told says of the machine */
+    ROW_STRAY, /* no record, nor anything else that the format has: counted, never refused */
     ROW_BAD,
 };
 
@@ -77,6 +78,10 @@ bool csv_told(struct bounce_trace *trace, struct cursor c, uint64_t *from_ns);
 
 /* 0, or `score` when the first lines of the text are of that format. */
 int text_detect(const char *text, size_t length, const struct line_format *format, int score);
+
+/* How many of the first lines are of the format, if at least half are; else 0. For a text of
+ * which no format takes every line: which one it was meant to be. */
+int text_resembles(const char *text, size_t length, const struct line_format *format);
 
 enum bounce_status text_open(struct bounce_trace *trace, struct bounce_error *error);
 enum bounce_status text_read(struct bounce_trace *trace, struct bounce_error *error);

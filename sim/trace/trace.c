@@ -2,6 +2,7 @@
 /* Opening, format detection and the event queue: what all formats share. */
 #include "reader.h"
 #include "scan.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,15 +61,20 @@ bool trace_cut(struct bounce_trace *trace)
     return true;
 }
 
+void trace_skipped(struct bounce_trace *trace)
+{
+    trace->counts.malformed++;
+    trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MALFORMED,
+                                           .device = BOUNCE_NOTE_NO_DEVICE});
+}
+
 enum bounce_status trace_malformed(struct bounce_trace *trace, struct bounce_error *error,
                                    const char *what, const char *wanted)
 {
     if (trace->lines.cut && trace_cut(trace))
         return BOUNCE_OK;
     if (trace->options.skip_malformed) {
-        trace->counts.malformed++;
-        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MALFORMED,
-                                               .device = BOUNCE_NOTE_NO_DEVICE});
+        trace_skipped(trace);
         return BOUNCE_OK;
     }
     return bounce_refuse(error, BOUNCE_MALFORMED, trace->lines.number,
@@ -88,6 +94,19 @@ static const struct bounce_format *detect(const char *text, size_t length)
         if (score > best_score) {
             best = format;
             best_score = score;
+        }
+    }
+    if (best)
+        return best;
+    /* A text with a bad line near its beginning: its reader tells which line that is. Of DiskSim
+     * and MQSim the latter, as ever when no time has a decimal point. */
+    for (size_t i = 0; bounce_format_at(i); i++) {
+        const struct line_format *lines = bounce_format_at(i)->ops->lines;
+        int rows = lines ? text_resembles(text, length, lines) : 0;
+
+        if (rows && rows >= best_score) {
+            best = bounce_format_at(i);
+            best_score = rows;
         }
     }
     return best;

@@ -75,7 +75,8 @@ static bool scan_length(struct cursor *c, char type, uint64_t *size)
     scan_blanks(c);
     if (!scan_word(c, &status, &length))
         return false;
-    if (length == 1 && *status == 's') /* setup packet: five words */
+    /* s: a setup packet of five words; another letter: the words stand there, empty. */
+    if (length == 1 && (unsigned)(*status - '0') >= 10)
         for (int i = 0; i < 5; i++) {
             scan_blanks(c);
             if (!scan_word(c, &status, &length))

@@ -173,9 +173,7 @@ static enum bounce_status read_record(struct bounce_trace *trace, struct bounce_
     if (sound(&command, s->version))
         return take(trace, &command);
     if (trace->options.skip_malformed) {
-        trace->counts.malformed++;
-        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_MALFORMED,
-                                               .device = BOUNCE_NOTE_NO_DEVICE});
+        trace_skipped(trace);
         return BOUNCE_OK;
     }
     return bytes_malformed(at, error, "not a vscsi record of the version of the first one",

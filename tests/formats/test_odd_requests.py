@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traces of requests as people have them: lines that are no records, headers in the middle, copies
+that went through a spreadsheet, names with blanks."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
+from command import needs_binary, output, refused, result, rows  # noqa: E402
+
+pytestmark = needs_binary
+HERE = Path(__file__).resolve().parent / "requests"
+
+BLKPARSE = (
+    "  8,0    1        1     0.000000000   697  D   W 104 + 8 [my app]\n"
+    "  8,0    1        2     0.000100000     0  C   W 104 + 8 [0]\n"
+)
+SUMMARY = (
+    "my app (697)\n Reads Queued:           0,        0KiB\t Writes Queued:           1\n"
+    " Dispatch wait:          0        \t Dispatch wait:           0\nkworker/1:1H (77, ...)\n"
+    "\nCPU1 (sda):\n Read depth:             0        \t Write depth:             1\n\n"
+    "Total (sda):\n IO unplugs:             0\nThroughput (R/W): 0KiB/s / 40KiB/s\n"
+    "Events (sda): 2 entries\nSkips: 0 forward (0 -   0.0%)\n"
+)
+SPC = "0,20941264,8192,W,0.551706\n"
+MSR = "128166372003061629,usr,0,Read,7014609920,24576,41286\n"
+
+
+def read(path, text, *args):
+    path.write_text(text)
+    return result("run", path, *args)
+
+
+def test_blkparse_counts_lines_that_are_no_records(tmp_path):
+    path = tmp_path / "t"
+    text = "# by hand\n\nInput file sda.blktrace.0 added\n" + BLKPARSE + SUMMARY
+    got = read(path, text + BLKPARSE.replace("0.0", "1.0") + SUMMARY)["trace"]
+    assert (got["requests"]["count"], got["skipped"]["malformed"]) == (2, 0)
+    got = read(path, BLKPARSE + "a line of another program\n,0 1\n" + MSR + SUMMARY)["trace"]
+    assert (got["requests"]["count"], got["skipped"]["malformed"]) == (1, 3)
+    found = output("lint", path, status=3)
+    assert all(f"{path}:{line}: " in found for line in (3, 4, 5))
+    cut = read(path, BLKPARSE + "  8")["trace"]["skipped"]
+    assert (cut["cut_records"], cut["malformed"]) == (1, 0)
+
+
+def test_blkparse_is_not_read_on_into_a_binary_file(tmp_path):
+    text, binary = tmp_path / "text", tmp_path / "binary"
+    text.write_text(BLKPARSE * 1000)
+    binary.write_bytes((HERE / "le.blktrace").read_bytes() + b"\n")
+    refused("run", text, binary, words=["binary:1: not a line that blkparse"])
+
+
+def test_blkparse_layouts_of_other_options(tmp_path):
+    """-f prints what it is told, messages apart."""
+    path = tmp_path / "t"
+    path.write_text("  8,0    0        0     0.000000000     0  m   N cfq\nD 104 8 W\nC 104 8 W\n")
+    refused("run", path, words=["1 records and 2 lines that cannot be read", "default layout"])
+
+
+@pytest.mark.parametrize(
+    "form,good,bad",
+    [
+        ("spc", SPC, "0,20939840,8192,X,0.554041\n"),
+        ("msr", MSR, MSR.replace("Read", "Erase")),
+        ("alibaba", "419,W,8192,16384,1577808000000626\n", "419,W,-1,16384,1577808000000626\n"),
+        ("mqsim", "48513000 4 14704640 16 0\n", "48513000 4 14704640 x 0\n"),
+        ("disksim", "48513.5 4 14704640 16 0\n", "48513.5 4 14704640 x 0\n"),
+        ("usbmon", "f0 4294961000 S Bo:2:003:2 -115 31 =\n", "f0 4294961001 C Bo:2:003:2 0\n"),
+    ],
+)
+def test_a_bad_line_near_the_beginning_is_named(tmp_path, form, good, bad):
+    path = tmp_path / "t"
+    path.write_text(good + bad + good)
+    refused("run", path, words=[f"{path}:2: not a "])
+    got = result("run", path, "--skip-malformed")["trace"]
+    assert (got["format"], got["records"], got["skipped"]["malformed"]) == (form, 2, 1)
+    assert f"{path}:2: " in output("lint", path, status=3)
+
+
+@pytest.mark.parametrize(
+    "name", ["msr-header.csv", "systor.csv", "vm.cloudphysics.csv", "v2.iolog", "v3.iolog"]
+)
+def test_headers_of_further_files(name):
+    once, twice = result("run", HERE / name), result("run", HERE / name, HERE / name)
+    assert twice["trace"]["records"] == 2 * once["trace"]["records"]
+    assert twice["trace"]["requests"]["count"] == 2 * once["trace"]["requests"]["count"]
+
+
+def test_iologs_of_two_versions_are_not_mixed():
+    refused("run", HERE / "v3.iolog", HERE / "v2.iolog", words=["v2.iolog:1: not a line of a fio"])
+
+
+def test_msr_responses(tmp_path):
+    """Negative and empty ones are those of the row before; spreadsheets write decimals."""
+    path = tmp_path / "t"
+    start = 128166372003061629
+    responses = ["-5", "2000", "", "-2000.5", "1.5E+3", "10.5"]
+    text = "".join(
+        f"{start + 10**7 * n},usr,0,Read,{2**40 * n},4096,{took}\n"
+        for n, took in enumerate(responses)
+    )
+    path.write_text(text)
+    lines = output("convert", path, "-", "--to-format", "csv").splitlines()
+    table = rows("\n".join(line for line in lines if not line.startswith("#")))
+    took = {row["id"]: int(row["time_ns"]) for row in table if row["op"] == "complete"}
+    assert [took[str(n)] - n * 10**9 for n in range(6)] == [
+        100_000, 200_000, 200_000, 200_000, 150_000, 1050
+    ]  # fmt: skip
+    path.write_text(text.replace("-5", "-x"))
+    refused("run", path, words=[":1: not a row of an MSR"])
+
+
+def test_headers_that_copies_of_traces_have(tmp_path):
+    assert read(tmp_path / "t", "ASU,LBA,Size,Opcode,Timestamp\n" + SPC)["trace"]["records"] == 1
+
+
+def test_disksim_flags_are_hexadecimal(tmp_path):
+    got = read(tmp_path / "t", "0.0 0 8 8 0x1\n1.0 0 8 8 1b\n2.0 0 8 8 10\n")["trace"]
+    assert (got["format"], got["requests"]["reads"]) == ("disksim", 2)
+
+
+def test_names_with_blanks(tmp_path):
+    path = tmp_path / "t"
+    got = read(path, "0 7 my own app 800 8 W 8 1 0f\n5 7 app 800 8 R 8 1\n")
+    assert (got["trace"]["format"], got["config"]["devices"][0]["name"]) == ("fiu", "8:1")
+    assert (got["trace"]["requests"]["count"], got["trace"]["requests"]["reads"]) == (2, 1)
+    got = read(path, "fio version 2 iolog\n# a comment\n/a b c open\n/a b c write 0 4096\n")
+    assert (got["trace"]["records"], got["trace"]["skipped"]["other_events"]) == (2, 1)
+    assert got["config"]["devices"][0]["name"] == "/a:b:c"
+    got = read(path, "fio version 3 iolog\n0 /a b add\n5 /a b read 0 4096\n9 /a b sync 0 0\n")
+    assert (got["trace"]["requests"]["reads"], got["trace"]["span_ns"]) == (1, 9000)
+    for text in "5 /a read 0 4096\n", "/a read 0\n", "add\n", "read 0 4096\n":
+        path.write_text("fio version 2 iolog\n" + text)
+        refused("run", path, words=[":2: not a line of a fio iolog"])
+
+
+def test_usbmon_setup_packets_that_were_not_captured(tmp_path):
+    text = (
+        "ffff88003a4c5c84 100 S Ci:1:001:0 Z __ __ ____ ____ ____ 64 <\n"
+        "ffff88003a4c5c84 150 C Ci:1:001:0 0 64 = 00\n"
+    )
+    got = read(tmp_path / "t", text)["trace"]
+    assert (got["requests"]["bytes"], got["unmatched_unmaps"]) == (64, 0)
