@@ -75,8 +75,9 @@ class dma_transaction {
     dma_extension extension;
 };
 
+// sc_time_stamp() without a call of the library: it is asked for dozens of times a request.
 inline uint64_t now_ps() {
-    return sc_core::sc_time_stamp().value();
+    return sc_core::sc_curr_simcontext->time_stamp().value();
 }
 
 } // namespace bouncesim::models

@@ -16,6 +16,8 @@ struct io_page {
     uint64_t phys;  // of its first byte
     uint64_t space; // sparse_memory
     uint8_t dir;    // enum bounce_dir: what devices may do
+    // Which call of the table's entered it, modulo 2^32: tells it from a later one in its place.
+    uint32_t entered = 0;
 };
 
 // Pages are named by their number, of their own size. Memory: 1.5 KiB a leaf, as many as had pages
@@ -35,10 +37,11 @@ class io_page_table {
     // `count` granules from `first` on, of which `to` says where the first one is; what was there
     // is replaced. Amortised O(count).
     void map(uint32_t domain, uint64_t first, uint64_t count, io_page to) {
+        to.entered = ++entered_;
         while (count) {
             uint64_t begin = first % leaf_pages, pages = std::min(count, leaf_pages - begin);
             leaf &into = make_leaf(domain, first / leaf_pages);
-            small_ += pages - bits_set(into.present & run_of(begin, pages));
+            small_ += pages - present_in(into, begin, pages);
             into.present |= run_of(begin, pages);
             for (uint64_t i = begin; i < begin + pages; i++, to.phys += granule_)
                 into.pages[i] = to;
@@ -53,7 +56,7 @@ class io_page_table {
             uint32_t index = leaf_of(domain, first / leaf_pages);
             if (index != nothing) {
                 leaf &from = leaves_[index];
-                small_ -= bits_set(from.present & run_of(begin, pages));
+                small_ -= present_in(from, begin, pages);
                 from.present &= ~run_of(begin, pages);
                 if (!from.present)
                     release(domain, first / leaf_pages, index);
@@ -70,7 +73,8 @@ class io_page_table {
         return &leaves_[index].pages[page % leaf_pages];
     }
 
-    void map_huge(uint32_t domain, uint64_t page, const io_page &to) {
+    void map_huge(uint32_t domain, uint64_t page, io_page to) {
+        to.entered = ++entered_;
         huge_[{domain, page}] = to;
     }
     // Whether it was there.
@@ -93,8 +97,12 @@ class io_page_table {
     static uint64_t run_of(uint64_t begin, uint64_t pages) {
         return (pages == leaf_pages ? ~UINT64_C(0) : (UINT64_C(1) << pages) - 1) << begin;
     }
-    static uint64_t bits_set(uint64_t bits) {
-        return static_cast<uint64_t>(__builtin_popcountll(bits));
+    // All of them or none, mostly, and bits are not counted.
+    static uint64_t present_in(const leaf &of, uint64_t begin, uint64_t pages) {
+        uint64_t run = run_of(begin, pages), there = of.present & run;
+        return there == run ? pages
+               : there      ? static_cast<uint64_t>(__builtin_popcountll(there))
+                            : 0;
     }
     // Transfers and unmaps go through the pages of a leaf one after the other.
     uint32_t leaf_of(uint32_t domain, uint64_t number) const {
@@ -130,6 +138,7 @@ class io_page_table {
     std::vector<leaf> leaves_;
     std::vector<uint32_t> free_; // of leaves_, without a page in them
     uint64_t small_ = 0;         // granules in all of them
+    uint32_t entered_ = 0;       // calls of map() and map_huge()
     flat_map<io_page> huge_;
     mutable uint32_t last_ = nothing; // leaf that leaf_of() found last, and what it was asked for
     mutable uint32_t last_domain_ = 0;

@@ -51,16 +51,9 @@ void iommu::map(uint32_t device, uint64_t iova, uint64_t phys, uint64_t bytes, u
 
 void iommu::unmap(uint32_t device, uint64_t iova, uint64_t bytes) {
     each_run(iova, bytes, [&](uint64_t at, uint64_t run, bool as_huge) {
-        if (as_huge) {
-            if (!table_.unmap_huge(device, page_name(at, true)))
-                return false;
-            tlb_of_huge().mark_stale(device, page_name(at, true));
-            return true;
-        }
-        uint64_t first = page_name(at, false), count = run >> shift_;
-        table_.unmap(device, first, count);
-        for (uint64_t i = 0; i < count && tlb_.size(); i++)
-            tlb_.mark_stale(device, first + i);
+        if (as_huge)
+            return table_.unmap_huge(device, page_name(at, true));
+        table_.unmap(device, page_name(at, false), run >> shift_);
         return true;
     });
 }
@@ -79,12 +72,7 @@ void iommu::invalidate(uint32_t device, uint64_t iova, uint64_t bytes) {
 }
 
 void iommu::unmap_now(uint32_t device, uint64_t iova, uint64_t bytes) {
-    each_run(iova, bytes, [&](uint64_t at, uint64_t run, bool as_huge) {
-        if (as_huge)
-            return table_.unmap_huge(device, page_name(at, true));
-        table_.unmap(device, page_name(at, false), run >> shift_);
-        return true;
-    });
+    unmap(device, iova, bytes);
     invalidate(device, iova, bytes);
 }
 
@@ -120,7 +108,10 @@ const io_page *iommu::translate(uint32_t device, uint64_t iova, uint64_t &time_p
     }
     if (held) {
         stats_.iotlb_hits++;
-        stats_.stale += held->stale;
+        // Of a page that was unmapped since, or mapped anew.
+        const io_page *now =
+            huge ? table_.find_huge(device, huge_name) : table_.find(device, small_name);
+        stats_.stale += !now || now->entered != held->to.entered;
         // Its walk may not be over yet: who asks for the same page waits for it.
         time_ps = std::max(time_ps, held->ready_ps) + config_.iotlb_hit_ps;
     } else {

@@ -95,7 +95,8 @@ void iommu_dma::enqueue(uint32_t device, domain &of, const queued &entry, uint64
     queue &own = of.queues[which];
     if (own.size() >= queue_entries_) {
         stats_.flushes_full++;
-        flush(device, of, own);
+        hardware_.invalidate_all(device);
+        release(of, own);
         time_ps += config_.flush_ps;
     }
     own.push_back(entry);
@@ -107,8 +108,7 @@ void iommu_dma::enqueue(uint32_t device, domain &of, const queued &entry, uint64
 }
 
 // Nothing in the IOTLB is older than this any more: the queue's addresses are free.
-void iommu_dma::flush(uint32_t device, domain &of, queue &which) {
-    hardware_.invalidate_all(device);
+void iommu_dma::release(domain &of, queue &which) {
     for (const queued &entry : which)
         of.addresses->free(entry.cpu, entry.iova, entry.pages);
     queued_ -= which.size();
@@ -122,8 +122,9 @@ void iommu_dma::expire(uint64_t time_ps) {
             continue;
         of.due_ps = UINT64_MAX;
         stats_.flushes_timeout++;
+        hardware_.invalidate_all(device);
         for (queue &each : of.queues)
-            flush(device, of, each);
+            release(of, each);
     }
     arm();
 }

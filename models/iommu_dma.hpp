@@ -72,7 +72,7 @@ class iommu_dma final : public iommu_timer {
 
     domain &domain_of(uint32_t device);
     void enqueue(uint32_t device, domain &of, const queued &entry, uint64_t &time_ps);
-    void flush(uint32_t device, domain &of, queue &which);
+    void release(domain &of, queue &which);
     void arm();
 
     uint64_t granules(uint64_t phys, uint64_t bytes) const {

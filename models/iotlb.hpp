@@ -21,7 +21,6 @@ class iotlb {
         io_page to;
         uint32_t domain;
         bool used;
-        bool stale; // the page was unmapped, or mapped anew, since
 
       private:
         friend class iotlb;
@@ -74,16 +73,11 @@ class iotlb {
         made.ready_ps = 0;
         made.domain = domain;
         made.used = true;
-        made.stale = false;
         uint32_t &bucket = buckets_[bucket_of(domain, page)];
         made.next = bucket;
         bucket = index;
         make_last(index);
         return made;
-    }
-    void mark_stale(uint32_t domain, uint64_t page) {
-        if (uint32_t found = find(domain, page); found != nothing)
-            entries_[found].stale = true;
     }
     void drop(uint32_t domain, uint64_t page) {
         if (uint32_t found = find(domain, page); found != nothing)
