@@ -97,6 +97,7 @@ json::object losses_json(const trace_info &info) {
             {"malformed", c.malformed},
             {"cut_records", c.cut_records},
             {"late_records", c.late_records},
+            {"shared_devices", c.shared_devices},
             {"time_steps_back", c.time_steps_back},
             {"not_tracked", c.not_tracked + info.totals().not_tracked}};
 }

@@ -141,6 +141,7 @@ std::string losses_text(const trace_info &info) {
          {c.implied_unmaps, requests ? "completion(s) missing" : "unmap(s) missing"},
          {c.malformed, "malformed record(s)"},
          {c.cut_records, "record(s) cut by the end of the input"},
+         {c.shared_devices, "record(s) of devices beyond the first 4,096"},
          {c.late_records, "record(s) too late to be put in order"},
          {c.not_tracked + info.totals().not_tracked, "beyond the limit of what is followed"}});
 }

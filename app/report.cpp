@@ -134,6 +134,7 @@ json::object trace_json(const trace_session &session) {
                        {"first_ns", c.first_ns},
                        {"span_ns", c.span_ns},
                        {"late_records", c.late_records},
+                       {"shared_devices", c.shared_devices},
                        {"timed", session.timed()},
                        {"level", requests ? "requests" : "mappings"}};
     if (requests)

@@ -73,6 +73,7 @@ std::string losses(const trace_session &session) {
     add(c.not_tracked, "map(s) beyond the limit of live mappings");
     add(c.truncated_lists, "scatter list(s) printed only in part");
     add(c.time_steps_back, "step(s) back in time (joined recordings)");
+    add(c.shared_devices, "record(s) of devices beyond the first 4,096 (under the last of those)");
     add(c.late_records, "record(s) too late to be put in order");
     add(session.mapping_counts().not_tracked, "request(s) beyond the limit of live mappings");
     return text;

@@ -75,9 +75,8 @@ static uint16_t device_of(struct bounce_trace *trace, uint32_t device)
 {
     char name[24];
     int length = snprintf(name, sizeof(name), "%u:%u", device >> 20, device & 0xfffff);
-    uint16_t index = trace_device(trace, name, (size_t)length);
 
-    return index == UINT16_MAX && trace->ndevices == DEVICES_MAX ? DEVICES_MAX - 1 : index;
+    return trace_device_or_last(trace, name, (size_t)length);
 }
 
 static enum bounce_status take(struct bounce_trace *trace, const unsigned char *p)

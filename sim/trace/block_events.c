@@ -175,9 +175,8 @@ static uint16_t device_of(struct bounce_trace *trace, const struct block_event *
 {
     char name[24];
     int length = snprintf(name, sizeof(name), "%u:%u", event->major, event->minor);
-    uint16_t index = trace_device(trace, name, (size_t)length);
 
-    return index == UINT16_MAX && trace->ndevices == DEVICES_MAX ? DEVICES_MAX - 1 : index;
+    return trace_device_or_last(trace, name, (size_t)length);
 }
 
 static uint64_t begin_passthrough(struct block_events *state, const struct block_event *event)

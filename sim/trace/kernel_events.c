@@ -106,7 +106,7 @@ static bool drop_bounced(struct bounce_trace *trace, struct kernel_events *state
     trace->counts.other_events += state->bounced;
     state->bounced = 0;
     trace->head = trace->tail = 0;
-    trace->ndevices = 0;
+    trace_forget_devices(trace);
     trace->counts.first_ns = trace->counts.span_ns = trace->counts.time_steps_back = 0;
     trace->counts.failed_lists = 0;
     trace->recorded.bounces = trace->recorded.forced = false;

@@ -20,7 +20,7 @@ struct named {
 /* A field more in one of them wants a row below. */
 #if UINTPTR_MAX == UINT64_MAX
 _Static_assert(sizeof(struct bounce_recorded_config) == 48, "a row for each field");
-_Static_assert(sizeof(struct bounce_trace_counts) == 17 * 8, "a row for each field");
+_Static_assert(sizeof(struct bounce_trace_counts) == 18 * 8, "a row for each field");
 #endif
 
 static const struct named config_rows[] = {
@@ -47,7 +47,7 @@ static const struct named count_rows[] = {
     COUNT(lost_events),     COUNT(unmatched_unmaps), COUNT(unmatched_syncs), COUNT(implied_unmaps),
     COUNT(truncated_lists), COUNT(failed_lists),     COUNT(time_steps_back), COUNT(late_records),
     COUNT(not_tracked),     COUNT(cut_records),      COUNT(first_ns),        COUNT(span_ns),
-    COUNT(elsewhere_maps),
+    COUNT(elsewhere_maps),  COUNT(shared_devices),
 };
 
 static uint64_t field_value(const struct named *row, const void *object)

@@ -17,8 +17,8 @@
 
 struct line_format; /* text.h */
 
-#define DEVICES_MAX  4096u
-#define DEVICE_HINTS 1024u
+#define DEVICES_MAX   4096u
+#define DEVICE_PLACES (4 * DEVICES_MAX) /* of the table by name; a power of two */
 
 struct bounce_format_ops {
     /* How sure the format is that the text (the first bytes of the input) is its own: 0 no, 100
@@ -55,8 +55,8 @@ struct bounce_trace {
     struct bounce_device *devices;
     size_t ndevices;
     size_t devices_room;
-    uint16_t device_hints[DEVICE_HINTS]; /* by hash of the name: where it was last found */
-    struct sizes sizes;                  /* of requests */
+    uint16_t device_places[DEVICE_PLACES]; /* by hash of the name, open addressing: index + 1 */
+    struct sizes sizes;                    /* of requests */
     struct trace_texts texts;
     void *state; /* the format's */
     bool ended;
@@ -121,6 +121,13 @@ static inline void trace_lost(struct bounce_trace *trace, uint64_t count)
 /* Index of the device of that name, added if need be. Fails (UINT16_MAX) beyond
  * DEVICES_MAX or without memory. */
 uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length);
+
+/* The same of traces of many disks (clouds have thousands of volumes): those beyond DEVICES_MAX
+ * share the last one, and their records are counted. Fails without memory. */
+uint16_t trace_device_or_last(struct bounce_trace *trace, const char *name, size_t length);
+
+/* There are none. */
+void trace_forget_devices(struct bounce_trace *trace);
 
 /* The input ends in a record that others stand in front of, as when a recorder was killed: it is
  * counted and left out. False: nothing stands in front. */

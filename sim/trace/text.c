@@ -83,22 +83,19 @@ void text_close(struct bounce_trace *trace)
     free(t);
 }
 
-/* A name fit for a CSV: "8,0" is 8:0. Devices beyond the limit (clouds have thousands of volumes)
- * share the last one. */
+/* A name fit for a CSV: "8,0" is 8:0. */
 static uint16_t device_of(struct bounce_trace *trace, const struct line_format *format,
                           const struct row *row)
 {
     const char *name = row->device ? row->device : format->device;
     size_t length = row->device ? row->device_length : strlen(name), n = 0;
     char text[2 * BOUNCE_DEVICE_NAME_MAX];
-    uint16_t device;
 
     if (row->device && format->prefix)
         n = (size_t)snprintf(text, BOUNCE_DEVICE_NAME_MAX, "%s", format->device);
     for (size_t i = 0; i < length && i < BOUNCE_DEVICE_NAME_MAX; i++)
         text[n++] = name[i] > ' ' && name[i] != ',' && name[i] != '"' ? name[i] : ':';
-    device = trace_device(trace, text, n);
-    return device == UINT16_MAX && trace->ndevices == DEVICES_MAX ? DEVICES_MAX - 1 : device;
+    return trace_device_or_last(trace, text, n);
 }
 
 static bool is_mapping(const struct row *row)

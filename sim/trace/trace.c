@@ -13,7 +13,7 @@ static uint32_t name_hash(const char *name, size_t length)
 
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)name[i]) * 16777619u;
-    return (hash ^ hash >> 15) % DEVICE_HINTS;
+    return (hash ^ hash >> 15) % DEVICE_PLACES;
 }
 
 static bool has_name(const struct bounce_trace *trace, size_t index, const char *name,
@@ -27,13 +27,11 @@ uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t lengt
 {
     size_t kept = length < BOUNCE_DEVICE_NAME_MAX ? length : BOUNCE_DEVICE_NAME_MAX - 1;
     char text[BOUNCE_DEVICE_NAME_MAX];
-    uint16_t *hint = &trace->device_hints[name_hash(name, kept)];
+    uint32_t place = name_hash(name, kept);
 
-    if (*hint < trace->ndevices && has_name(trace, *hint, name, kept))
-        return *hint;
-    for (size_t i = 0; i < trace->ndevices; i++)
-        if (has_name(trace, i, name, kept))
-            return *hint = (uint16_t)i;
+    for (; trace->device_places[place]; place = (place + 1) % DEVICE_PLACES)
+        if (has_name(trace, trace->device_places[place] - 1u, name, kept))
+            return (uint16_t)(trace->device_places[place] - 1u);
     if (trace->ndevices == DEVICES_MAX)
         return UINT16_MAX;
     if (trace->ndevices == trace->devices_room) {
@@ -48,7 +46,24 @@ uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t lengt
     memcpy(text, name, kept);
     text[kept] = 0;
     bounce_device_init(&trace->devices[trace->ndevices], text);
-    return *hint = (uint16_t)trace->ndevices++;
+    trace->device_places[place] = (uint16_t)(trace->ndevices + 1);
+    return (uint16_t)trace->ndevices++;
+}
+
+uint16_t trace_device_or_last(struct bounce_trace *trace, const char *name, size_t length)
+{
+    uint16_t index = trace_device(trace, name, length);
+
+    if (index != UINT16_MAX || trace->ndevices < DEVICES_MAX)
+        return index;
+    trace->counts.shared_devices++;
+    return DEVICES_MAX - 1;
+}
+
+void trace_forget_devices(struct bounce_trace *trace)
+{
+    trace->ndevices = 0;
+    memset(trace->device_places, 0, sizeof(trace->device_places));
 }
 
 bool trace_cut(struct bounce_trace *trace)

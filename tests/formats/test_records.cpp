@@ -142,6 +142,7 @@ TEST(Records, ThousandsOfDevices) {
     EXPECT_EQ(out.format, "alibaba");
     EXPECT_EQ(out.devices.size(), 4096u);
     EXPECT_EQ(out.events.back().device, 4095u);
+    EXPECT_EQ(out.counts.shared_devices, 6000u - 4096u);
 }
 
 TEST(Records, NumbersBeyondReasonAreRefused) {

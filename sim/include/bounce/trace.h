@@ -88,9 +88,10 @@ struct bounce_trace_counts {
     uint64_t late_records;    /* too late to be put in order; taken when they came */
     uint64_t not_tracked;     /* mappings beyond the live limit: unmaps are missing */
     uint64_t cut_records;     /* the input ends in one: left out */
-    uint64_t elsewhere_maps;  /* of another dma address than the buffer's, and no swiotlb_bounced
-                                 event: an IOMMU translates, or those were not recorded */
-    uint64_t first_ns;        /* time of the first record as recorded */
+    uint64_t shared_devices; /* records of devices beyond the first 4096: under the last of those */
+    uint64_t elsewhere_maps; /* of another dma address than the buffer's, and no swiotlb_bounced
+                                event: an IOMMU translates, or those were not recorded */
+    uint64_t first_ns;       /* time of the first record as recorded */
     uint64_t span_ns;
 };
 
