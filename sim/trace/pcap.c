@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Network captures, pcap and pcapng, through libpcap: one receive or transmit buffer a packet, of
+/* Network captures, pcap through libpcap and pcapng: one receive or transmit buffer a packet, of
  * its length on the wire (what was captured may be less). Frames of more than a page are aggregates
  * (GRO, TSO) or jumbo frames: drivers map them a page at a time. USB captures hold transfers
  * instead. */
 #include "bytes.h"
 #include "formats.h"
 #include "pcap_links.h"
+#include "pcapng.h"
 #include "records.h"
 
 #include <pcap/pcap.h>
@@ -17,11 +18,13 @@
 #define PACKET_MAX     (UINT64_C(1) << 27)
 #define MAGIC_US       0xa1b2c3d4u
 #define MAGIC_NS       0xa1b23c4du
-#define PCAPNG_SECTION 0x0a0d0d0au
+#define MAGIC_MODIFIED 0xa1b2cd34u /* with more of each packet (Red Hat's, long ago) */
+#define BIG_MACHINE    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 
 struct pcap_state {
     struct records *records;
-    pcap_t *pcap;
+    pcap_t *pcap; /* NULL: the input is pcapng at present */
+    struct pcapng ng;
     int link_type;
     /* While libpcap reads through us: where from, and what went wrong there. */
     struct lines *lines;
@@ -29,20 +32,23 @@ struct pcap_state {
     struct bounce_error error;
 };
 
+static bool is_magic(uint32_t word)
+{
+    return word == MAGIC_US || word == MAGIC_NS || word == MAGIC_MODIFIED;
+}
+
+/* A file header begins here. */
 static bool is_capture(const unsigned char *p, size_t length)
 {
-    uint32_t little = length >= 24 ? bytes_u32(p, false) : 0;
-    uint32_t big = length >= 24 ? bytes_u32(p, true) : 0;
-
-    return little == MAGIC_US || little == MAGIC_NS || big == MAGIC_US || big == MAGIC_NS;
+    return (length >= 4 && (is_magic(bytes_u32(p, false)) || is_magic(bytes_u32(p, true)))) ||
+           pcapng_is_section(p, length);
 }
 
 static int detect(const char *text, size_t length)
 {
     const unsigned char *p = (const unsigned char *)text;
 
-    return is_capture(p, length) || (length >= 28 && bytes_u32(p, false) == PCAPNG_SECTION) ? 100
-                                                                                            : 0;
+    return is_capture(p, length) ? 100 : 0;
 }
 
 static ssize_t feed(void *context, char *buffer, size_t size)
@@ -70,18 +76,25 @@ static enum bounce_status failed(struct pcap_state *s, uint64_t at, const char *
     return bytes_malformed(at, error, text, "a whole capture that libpcap reads was expected");
 }
 
-/* Hands the input to libpcap, from a file header on. */
+/* Hands the input to libpcap, from a file header on, unless it is pcapng. */
 static enum bounce_status open_capture(struct bounce_trace *trace, struct bounce_error *error)
 {
     struct pcap_state *s = trace->state;
     cookie_io_functions_t functions = {.read = feed};
     char text[PCAP_ERRBUF_SIZE] = "";
     uint64_t at = trace->lines.consumed;
+    const unsigned char *p;
+    size_t got;
     FILE *file;
+    enum bounce_status status = bytes_peek(&trace->lines, 12, &p, &got, error);
 
+    if (status)
+        return status;
     if (s->pcap)
         pcap_close(s->pcap);
     s->pcap = NULL;
+    if (pcapng_is_section(p, got))
+        return BOUNCE_OK;
     file = fopencookie(s, "r", functions);
     if (!file)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
@@ -118,6 +131,7 @@ static void close_pcap(struct bounce_trace *trace)
 
     if (s->pcap)
         pcap_close(s->pcap);
+    pcapng_free(&s->ng);
     records_destroy(s->records);
     free(s);
 }
@@ -168,7 +182,7 @@ static enum bounce_status take_packet(struct bounce_trace *trace, uint64_t at,
                                       struct bounce_error *error)
 {
     const struct pcap_state *s = trace->state;
-    struct packet packet = pcap_packet(s->link_type, header, data);
+    struct packet packet = pcap_packet(s->link_type, header, data, BIG_MACHINE);
     uint64_t seconds = (uint64_t)header->ts.tv_sec; /* and, in tv_usec, nanoseconds */
 
     if (packet.size > PACKET_MAX || header->ts.tv_sec < 0 || seconds > UINT64_MAX / 2000000000u ||
@@ -176,6 +190,41 @@ static enum bounce_status take_packet(struct bounce_trace *trace, uint64_t at,
         return bytes_malformed(at, error, "a packet of a size or time beyond reason",
                                "at most 128 MiB was expected");
     return take(trace, &packet, seconds * 1000000000u + (uint64_t)header->ts.tv_usec);
+}
+
+/* The next block of pcapng; BOUNCE_END at the end of the input. */
+static enum bounce_status read_block(struct bounce_trace *trace, struct bounce_error *error)
+{
+    struct pcap_state *s = trace->state;
+    uint64_t at = trace->lines.consumed;
+    struct pcapng_packet block;
+    struct pcap_pkthdr header = {0};
+    struct packet packet;
+    bool found;
+    enum bounce_status status = pcapng_next(&s->ng, trace, &block, &found, error);
+
+    if (status == BOUNCE_MALFORMED && trace->options.skip_malformed) {
+        trace_skipped(trace); /* what follows, if anything, cannot be found */
+        trace->lines.begin = trace->lines.end;
+        trace->lines.at_end = true;
+        return BOUNCE_END;
+    }
+    if (status || !found)
+        return status;
+    header.caplen = block.captured;
+    header.len = block.length;
+    packet = pcap_packet(block.link_type, &header, block.data, s->ng.big);
+    if (packet.size > PACKET_MAX)
+        return bytes_malformed(at, error, "a packet of a size beyond reason",
+                               "at most 128 MiB was expected");
+    if (block.direction == PCAPNG_INBOUND || block.direction == PCAPNG_OUTBOUND) {
+        bool out = block.direction == PCAPNG_OUTBOUND;
+
+        if (!packet.usb)
+            packet.dir = out ? BOUNCE_TO_DEVICE : BOUNCE_FROM_DEVICE;
+        packet.guessed_dir = false;
+    }
+    return take(trace, &packet, block.time_ns);
 }
 
 /* A capture that was stopped the hard way ends in a packet: that one is counted and left out. */
@@ -192,15 +241,17 @@ static enum bounce_status read_packet(struct bounce_trace *trace, struct bounce_
     struct pcap_pkthdr *header;
     const unsigned char *data, *p;
     size_t got;
-    enum bounce_status status = bytes_peek(&trace->lines, 24, &p, &got, error);
+    enum bounce_status status = bytes_peek(&trace->lines, 12, &p, &got, error);
 
     if (status)
         return status;
     if (got == 0)
         return BOUNCE_END;
     /* Files one after the other: a header where a packet could only come from the year 2055. */
-    if (is_capture(p, got))
+    if (is_capture(p, got) && (s->pcap || !pcapng_is_section(p, got)))
         return open_capture(trace, error);
+    if (!s->pcap)
+        return read_block(trace, error);
     switch (pcap_next_ex(s->pcap, &header, &data)) {
     case 1:
         return take_packet(trace, at, header, data, error);
@@ -210,7 +261,7 @@ static enum bounce_status read_packet(struct bounce_trace *trace, struct bounce_
         if (!s->status && at_end(trace) && trace_cut(trace))
             return BOUNCE_END;
         if (!s->status && trace->options.skip_malformed) {
-            trace->counts.malformed++; /* what follows, if anything, cannot be found */
+            trace_skipped(trace); /* what follows, if anything, cannot be found */
             trace->lines.begin = trace->lines.end;
             trace->lines.at_end = true;
             return BOUNCE_END;

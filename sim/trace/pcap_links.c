@@ -5,8 +5,6 @@
 
 #include "bytes.h"
 
-#include <string.h>
-
 #define DLT_USBPCAP_HERE 249
 #define SLL_HEADER       16u
 #define SLL2_HEADER      20u
@@ -49,28 +47,25 @@ static void usbpcap(const struct pcap_pkthdr *header, const unsigned char *data,
     packet->dir = data[21] & 0x80 ? BOUNCE_FROM_DEVICE : BOUNCE_TO_DEVICE;
 }
 
-/* usbmon's binary records; libpcap has put them into this machine's byte order. */
-static void usbmon(const struct pcap_pkthdr *header, const unsigned char *data,
+/* usbmon's binary records. */
+static void usbmon(const struct pcap_pkthdr *header, const unsigned char *data, bool big,
                    struct packet *packet)
 {
-    uint32_t length;
-
     packet->usb = true;
     packet->guessed_dir = false;
     packet->size = 0;
     if (header->caplen < USBMON_HEADER)
         return;
-    memcpy(&packet->key, data, sizeof(packet->key));
-    memcpy(&packet->bus, data + 12, sizeof(packet->bus));
-    memcpy(&length, data + 32, sizeof(length));
+    packet->key = bytes_u64(data, big);
+    packet->bus = (uint16_t)bytes_u16(data + 12, big);
     packet->paired = true;
     packet->dir = data[10] & 0x80 ? BOUNCE_FROM_DEVICE : BOUNCE_TO_DEVICE;
     packet->kind = data[8] == 'S' ? BOUNCE_EVENT_ISSUE : BOUNCE_EVENT_COMPLETE;
-    packet->size = length;
+    packet->size = bytes_u32(data + 32, big);
 }
 
 struct packet pcap_packet(int link_type, const struct pcap_pkthdr *header,
-                          const unsigned char *data)
+                          const unsigned char *data, bool big)
 {
     struct packet packet = {
         .size = header->len,
@@ -91,7 +86,7 @@ struct packet pcap_packet(int link_type, const struct pcap_pkthdr *header,
         break;
     case DLT_USB_LINUX:
     case DLT_USB_LINUX_MMAPPED:
-        usbmon(header, data, &packet);
+        usbmon(header, data, big, &packet);
         break;
     case DLT_NULL:
     case DLT_LOOP:

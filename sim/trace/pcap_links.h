@@ -20,7 +20,8 @@ struct packet {
     bool guessed_dir;
 };
 
+/* What `data` holds, header->caplen bytes of it; `big`: the byte order of usbmon's records. */
 struct packet pcap_packet(int link_type, const struct pcap_pkthdr *header,
-                          const unsigned char *data);
+                          const unsigned char *data, bool big);
 
 #endif
