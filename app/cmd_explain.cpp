@@ -92,7 +92,7 @@ bool read_settings(const arguments &args, settings &s) {
         std::cout
             << "usage: bouncesim explain [OPTION...] LINE|FILE|-...\n\n"
                "Says what \"swiotlb buffer is full\" lines of a kernel log mean. A FILE may be "
-               "a whole log, also\n.gz, .xz or .zst; or dmesg | bouncesim explain\n\n"
+               "a whole log, also\n.gz, .xz, .zst or .bz2; or dmesg | bouncesim explain\n\n"
             << shown;
         return false;
     }

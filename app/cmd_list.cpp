@@ -44,7 +44,7 @@ listing list_kernels() {
 }
 
 listing list_formats() {
-    listing out{"formats (--format), each also .gz, .xz or .zst", {}};
+    listing out{"formats (--format), each also .gz, .xz, .zst or .bz2", {}};
     for (std::size_t i = 0; const bounce_format *format = bounce_format_at(i); i++)
         out.items.push_back({format->name, format->summary, ""});
     return out;

@@ -8,6 +8,7 @@
 #include "zstd_frames.hpp"
 
 #include <boost/iostreams/chain.hpp>
+#include <boost/iostreams/filter/bzip2.hpp>
 #include <boost/iostreams/filter/gzip.hpp>
 #include <boost/iostreams/filter/lzma.hpp>
 #include <boost/iostreams/filter/zstd.hpp>
@@ -98,6 +99,12 @@ bool starts_with(const std::string &text, std::string_view magic) {
     return text.compare(0, magic.size(), magic) == 0;
 }
 
+// Its magic is letters: the size of blocks and the beginning of the first one follow.
+bool is_bzip2(const std::string &text) {
+    return starts_with(text, "BZh") && text.size() >= 6 && text[3] >= '1' && text[3] <= '9' &&
+           (text.compare(4, 2, "1A") == 0 || text.compare(4, 2, "\x17r") == 0);
+}
+
 } // namespace
 
 namespace {
@@ -178,6 +185,8 @@ struct trace_input::part {
             compression = "xz";
         else if (starts_with(raw.ahead, "\x28\xb5\x2f\xfd"))
             compression = "zstd";
+        else if (is_bzip2(raw.ahead))
+            compression = "bzip2";
         if (file != path)
             read_folder(path);
         if (!compression)
@@ -186,6 +195,8 @@ struct trace_input::part {
             unpack.push(io::gzip_decompressor());
         else if (compression[0] == 'x')
             unpack.push(io::lzma_decompressor());
+        else if (compression[0] == 'b')
+            unpack.push(io::bzip2_decompressor());
         else
             unpack.push(io::zstd_decompressor());
         unpack.push(boost_source{&raw, compression[0] == 'z' ? &frames : nullptr}, 1 << 16);

@@ -182,6 +182,17 @@ static const char *advice(const char *text, size_t length)
          "7zXZ",
          5, "this is xz inside another compression; unpack it once"},
         {"\x28\xb5\x2f\xfd", 4, "this is zstd inside another compression; unpack it once"},
+        {"BZh91AY", 7, "this is bzip2 inside another compression; unpack it once"},
+        {"\x04\x22\x4d\x18", 4, "this is lz4; unpack it, `lz4 -dc FILE | bouncesim ... -`"},
+        {"PK\3\4", 4, "this is a zip archive; unpack it and give the files in it"},
+        {"7z\xbc\xaf\x27\x1c", 6, "this is a 7z archive; unpack it and give the files in it"},
+        {"\x5d\0\0", 3, "this is lzma; unpack it, `xz -dc FILE | bouncesim ... -`"},
+        {"\x08tae", 4,
+         "these are blktrace records of version 8; give the text that "
+         "`blkparse` prints of them"},
+        {"eat\x08", 4,
+         "these are blktrace records of version 8; give the text that "
+         "`blkparse` prints of them"},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
