@@ -5,6 +5,8 @@
 #include "formats.h"
 #include "text.h"
 
+#include <stdio.h>
+
 enum column {
     NONE,
     TIME_NS,
@@ -88,12 +90,13 @@ static bool is_header(uint32_t seen)
 
 static enum row_result read_header(struct row_state *state, const struct field *f, size_t n)
 {
-    uint32_t seen = header_columns(f, n);
-
-    if (n > COLUMNS_MAX || !is_header(seen) || seen & 1u << NONE)
+    if (n > COLUMNS_MAX || !is_header(header_columns(f, n)))
         return ROW_BAD;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         state->columns[i] = column_of(&f[i]);
+        if (state->columns[i] == NONE)
+            return row_bad(state, "a column that bouncesim's CSV does not have", &f[i]);
+    }
     state->ncolumns = (uint8_t)n;
     state->has_header = true;
     return ROW_NOTE;
@@ -294,6 +297,19 @@ static enum row_result read_op(const struct words *words, struct row *row)
     return ROW_EVENT;
 }
 
+/* A number or word that does not belong into its column. */
+static enum row_result bad_field(struct row_state *state, enum column column,
+                                 const struct field *field)
+{
+    char what[64];
+    size_t i = 0;
+
+    while (names[i].column != column)
+        i++;
+    snprintf(what, sizeof(what), "not what a column %s holds", names[i].name);
+    return row_bad(state, what, field);
+}
+
 static enum row_result parse(struct row_state *state, struct cursor c, struct row *row)
 {
     struct field f[COLUMNS_MAX];
@@ -310,14 +326,19 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     n = fields_split(c, ',', f, COLUMNS_MAX);
     if (!state->has_header)
         return n <= COLUMNS_MAX ? read_header(state, f, n) : ROW_BAD;
-    if (n != state->ncolumns || is_header(header_columns(f, n))) /* files one after the other */
+    if (is_header(header_columns(f, n < COLUMNS_MAX ? n : COLUMNS_MAX))) /* of a further file */
         return n <= COLUMNS_MAX ? read_header(state, f, n) : ROW_BAD;
+    if (n != state->ncolumns)
+        return row_bad(state, "not as many fields as the header has",
+                       &(struct field){c.at, (size_t)(c.end - c.at)});
     for (size_t i = 0; i < n; i++)
         if (f[i].length && !read_column((enum column)state->columns[i], &f[i], row, &words))
-            return ROW_BAD;
+            return bad_field(state, (enum column)state->columns[i], &f[i]);
     if (!words.has_time)
-        return ROW_BAD;
+        return row_bad(state, "a row without a time", &f[0]);
     result = read_op(&words, row);
+    if (result == ROW_BAD && !*state->why)
+        row_bad(state, "an op that is not known, or lacks a column that it needs", &words.op);
     if (row->has_id)
         row->key = row->id == NO_KEY ? 0 : row->id;
     return result;
@@ -325,9 +346,8 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
 
 static const struct line_format lines = {
     .what = "not a row of bouncesim's CSV",
-    .wanted = "a header with time_ns and op and of size, id, device, cpu, dir, offset, lba, nsect, "
-              "orig_addr, tlb_addr, segments, response_ns what you have, then such rows (names and "
-              "words as docs/formats/csv.md has them)",
+    .wanted = "a header with time_ns and op, then rows as bouncesim's CSV has them "
+              "(docs/formats/csv.md), was expected",
     .parse = parse,
     .device = "device",
     .unique_keys = true,

@@ -17,6 +17,18 @@ static const struct row empty_row = {
     .kind = BOUNCE_EVENT_ISSUE,
 };
 
+enum row_result row_bad(struct row_state *state, const char *what, const struct field *field)
+{
+    char piece[41];
+    size_t n = 0;
+
+    for (; n < field->length && n + 1 < sizeof(piece); n++)
+        piece[n] = field->at[n] >= ' ' && field->at[n] < 0x7f ? field->at[n] : '?';
+    piece[n] = 0;
+    snprintf(state->why, sizeof(state->why), "%s: `%s`", what, piece);
+    return ROW_BAD;
+}
+
 /* How many of the first lines are rows of the format, and how many are nothing that it has. */
 static int count_rows(const char *text, size_t length, const struct line_format *format, int *bad)
 {
@@ -175,8 +187,10 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor li
     const struct line_format *format = trace->format->ops->lines;
     struct text *t = trace->state;
     struct row row = empty_row;
-    enum row_result result = format->parse(&t->state, line, &row);
+    enum row_result result;
 
+    *t->state.why = 0;
+    result = format->parse(&t->state, line, &row);
     t->state.line++;
     trace->recorded.timed = !t->state.untimed;
     if (result == ROW_TOLD) {
@@ -194,7 +208,8 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor li
         return BOUNCE_OK;
     }
     if (result == ROW_BAD)
-        return trace_malformed(trace, error, format->what, format->wanted);
+        return trace_malformed(trace, error, *t->state.why ? t->state.why : format->what,
+                               format->wanted);
     if (result == ROW_EVENT &&
         (row.cpu >= BOUNCE_MAX_CPUS || row.size > REQUEST_MAX || row.segments > UINT16_MAX))
         return trace_malformed(trace, error, "a number beyond reason",

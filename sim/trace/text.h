@@ -58,8 +58,12 @@ struct row_state {
     uint8_t columns[COLUMNS_MAX]; /* of formats with a header: what each column is */
     uint8_t ncolumns;
     bool has_header;
-    bool untimed; /* there are no times: the parser makes them up */
+    bool untimed;  /* there are no times: the parser makes them up */
+    char why[120]; /* ROW_BAD: what is wrong, where the parser can say it; else empty */
 };
+
+/* Sets why: "WHAT: `FIELD`", the field cut and made printable. Returns ROW_BAD. */
+enum row_result row_bad(struct row_state *state, const char *what, const struct field *field);
 
 struct line_format {
     const char *what;   /* "not a line of ..." */

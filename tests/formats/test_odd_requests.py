@@ -144,3 +144,22 @@ def test_usbmon_setup_packets_that_were_not_captured(tmp_path):
     )
     got = read(tmp_path / "t", text)["trace"]
     assert (got["requests"]["bytes"], got["unmatched_unmaps"]) == (64, 0)
+
+
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("time_ns,op,comment\n1,read,x\n", [":1: a column", "does not have: `comment`"]),
+        ("time_ns,op,size\n-1,read,4096\n", [":2: not what a column time_ns holds: `-1`"]),
+        ("time_ns,op,size\n1,read,4k\n", [":2: not what a column size holds: `4k`"]),
+        ("time_ns,op,size\n1,append,512\n", [":2: an op that is not known", "`append`"]),
+        ("time_ns,op,size\n1,map,512\n", [":2: an op ", "lacks a column", "`map`"]),
+        ("time_ns,op,size\n1,read,5,6\n", [":2: not as many fields", "`1,read,5,6`"]),
+        ("time_ns,op,size\n,read,5\n", [":2: a row without a time"]),
+        ("time_ns,op,size\n1,read,\x1b[2J\n", [":2: ", "`?[2J`"]),
+    ],
+)
+def test_own_csv_says_which_field(tmp_path, text, words):
+    path = tmp_path / "t"
+    path.write_text(text)
+    refused("run", path, words=[*words, "docs/formats/csv.md", "(--skip-malformed leaves such lines"])
