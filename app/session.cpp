@@ -142,8 +142,13 @@ void trace_session::read_window() {
                         " events maps a buffer; record the trace events dma:* and swiotlb:*");
 }
 
-// Behind the first one libtracecmd would see nothing.
+// Behind the first one libtracecmd would see nothing; files of CPUs one after the other would be
+// taken for several recordings.
 void trace_session::check_files() const {
+    if (options_.traces.size() > 1 && !merge_ && std::string(format().name) == "blktrace")
+        throw refused_error(options_.traces[1] + ": blktrace files are merged by time, which takes "
+                                                 "files, not pipes; `blkparse -d FILE` makes one "
+                                                 "of several");
     if (options_.traces.size() > 1 && std::string(format().name) == "trace.dat")
         throw refused_error(options_.traces[1] + ": " + format().name +
                             " files are read one at a time; `trace-cmd report` of several may be "

@@ -5,6 +5,24 @@
 #include "text.hpp"
 
 namespace bouncesim {
+namespace {
+
+constexpr std::uint64_t second_ns = 1'000'000'000;
+
+// Of requests in the window: nothing happens but at whole seconds after the first one.
+bool whole_seconds(const std::vector<bounce_event> &events) {
+    std::uint64_t last = 0;
+    for (const bounce_event &event : events) {
+        if (event.kind != BOUNCE_EVENT_ISSUE)
+            continue;
+        if (event.time_ns % second_ns)
+            return false;
+        last = event.time_ns;
+    }
+    return last != 0;
+}
+
+} // namespace
 
 void trace_session::describe_inference(bool explained) {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
@@ -82,6 +100,13 @@ void trace_session::describe_requests() {
     say("requests, not mappings: buffers, their addresses and how they are cut are modelled");
     if (!header.timed)
         say("times: none in the trace but those of its waits, 1 us an operation assumed");
+    else if (whole_seconds(window_))
+        say("times: whole seconds in the trace, what began within one begins at once: peaks are "
+            "too "
+            "high");
+    if (!options_.trace.format && std::string(format().name) == "mqsim")
+        say("times: nanoseconds, as MQSim and SSDsim write them; --format disksim takes them for "
+            "milliseconds");
     if (!options_.cpus)
         say(std::to_string(cpus) + " CPU" + (cpus == 1 ? "" : "s") +
             (header.cpus ? ", the highest seen" : ", none told"));

@@ -2,7 +2,9 @@
 """Traces of requests as people have them: lines that are no records, headers in the middle, copies
 that went through a spreadsheet, names with blanks."""
 
+import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,26 @@ def test_own_csv_says_which_field(tmp_path, text, words):
     path = tmp_path / "t"
     path.write_text(text)
     refused("run", path, words=[*words, "docs/formats/csv.md", "(--skip-malformed leaves such lines"])
+
+
+def test_times_that_say_little(tmp_path):
+    """Of whole seconds peaks cannot be told; of whole numbers the unit cannot."""
+    text = "".join(f"{1538323200 + n // 3},{n * 8},8,{n % 2},1063\n" for n in range(9))
+    path = tmp_path / "t"
+    path.write_text(text)
+    assert "whole seconds" in output("run", path) and "whole seconds" in output("info", path)
+    path.write_text(text.replace("1538323201,", "1538323201.5,"))
+    assert "whole seconds" not in output("run", path)
+    path.write_text("0 0 8 8 1\n1000 0 16 8 1\n")
+    assert "nanoseconds, as MQSim" in output("run", path)
+    assert "nanoseconds, as MQSim" not in output("run", path, "--format", "mqsim")
+
+
+def test_files_of_cpus_through_pipes(tmp_path):
+    """They cannot be merged by time."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(b""), daemon=True)
+    writer.start()
+    refused("run", HERE / "le.blktrace", pipe, words=["pipe: ", "merged by time", "blkparse -d"])
+    pipe.unlink()
