@@ -280,16 +280,26 @@ engine_result run_systemc(trace_session &session, const engine_options &options,
         throw refused_error("--throttle belongs to --engine replay");
     if (session.config().requests)
         return run_requests(session, options, rows, watching);
+    const platform &machine = options.machine;
+    if (!machine.request_option.empty())
+        throw refused_error("--" + machine.request_option +
+                            ": belongs to traces of requests, and this one has mappings; --only "
+                            "block takes the requests of a trace that has both");
     bounce_replay_hooks hooks = rows.hooks();
     models::engine_config config;
     config.replay = session.config().replay;
-    config.timing = options.machine.timing;
+    config.timing = machine.timing;
     config.cpus = session.config().replay.pool.cpus;
     config.path = path_of(session, options);
     config.watch = watching ? watching->activity() : nullptr;
     auto engine = make_engine<models::mapping_engine>(config, hooks);
     engine_result result = play(*engine, session, rows, watching);
     add_path(result, config.path, engine->path(), session);
+    if (!machine.file.empty())
+        result.summary +=
+            "The trace has mappings: of the platform's devices only DMA limits count, "
+            "and [requests] does not; --only block plays the requests of a trace "
+            "that has both.\n";
     if (!session.timed())
         result.summary += "The trace has no times: 1 us an operation is assumed, so simulated "
                           "times mean little.\n";

@@ -113,6 +113,19 @@ void read_machine(const po::variables_map &values, simulation_options &options) 
 
 } // namespace
 
+std::string growth_option(const po::variables_map &values) {
+    for (const char *name : {"worker-delay", "fragmentation"})
+        if (values.count(name))
+            return name;
+    return {};
+}
+
+void refuse_growth_option(const std::string &name, const std::string &kernel) {
+    if (!name.empty())
+        throw refused_error("--" + name + ": the pool does not grow with " + kernel +
+                            "; --kernel linux-6.12-dynamic was expected");
+}
+
 std::uint64_t parse_size(const std::string &text, const char *option) {
     std::uint64_t value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -266,6 +279,8 @@ simulation_options read_simulation_options(const po::variables_map &values) {
                                 std::to_string(BOUNCE_MAX_CPUS) + " was expected");
     }
     read_machine(values, options);
+    if (!values.count("kernels")) // whoever reads those looks
+        options.growth_option = growth_option(values);
     if (values.count("pool-start")) {
         options.start = parse_hex(values["pool-start"].as<std::string>(), "--pool-start");
         if (options.start == 0 || options.start % 4096 || options.start > INT64_MAX)

@@ -29,14 +29,15 @@ struct device_setting {
 struct simulation_options {
     std::vector<std::string> traces;
     const bounce_kernel *kernel = nullptr;
-    bool kernel_told = false;        // --kernel was given
-    std::string counters;            // --counters
-    std::optional<bounce_boot> boot; // as given with --swiotlb
-    std::uint32_t cpus = 0;          // 0: from the trace
-    std::uint64_t start = 0;         // 0: from the trace
-    bounce_machine machine = {};     // as far as --memory, --coco, --arch, --low-memory say
-    std::uint64_t worker_delay_ns = 100000;
+    bool kernel_told = false;                // --kernel was given
+    std::string counters;                    // --counters
+    std::optional<bounce_boot> boot;         // as given with --swiotlb
+    std::uint32_t cpus = 0;                  // 0: from the trace
+    std::uint64_t start = 0;                 // 0: from the trace
+    bounce_machine machine = {};             // as far as --memory, --coco, --arch, --low-memory say
+    std::uint64_t worker_delay_ns = 100000;  // --worker-delay
     std::uint32_t lost_orders = 0;           // --fragmentation
+    std::string growth_option;               // one of these two that was given; or empty
     std::optional<std::uint64_t> service_ns; // --service-time
     pool_options pool;
     std::vector<device_setting> devices;
@@ -63,6 +64,11 @@ bool parse_options(const arguments &args, const char *usage, const po::options_d
 // The options of simulation_options, to be added to a command's own.
 po::options_description simulation_option_table();
 simulation_options read_simulation_options(const po::variables_map &values);
+
+// The first option given that says how pools grow; or empty.
+std::string growth_option(const po::variables_map &values);
+// That option with a kernel (or kernels) whose pool does not: refused_error, unless it is empty.
+void refuse_growth_option(const std::string &name, const std::string &kernel);
 
 // Those of them that say how a trace is read, for commands that replay nothing: devices, format,
 // service time, what is left out; --quiet and --help.

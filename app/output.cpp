@@ -38,6 +38,20 @@ void refuse_input(const std::string &path) {
         throw refused_error(path + ": is an input; give the output a name of its own");
 }
 
+// A link to an open file, as /dev/stdout ends in one.
+bool is_open_file(const std::filesystem::path &path) {
+    return path.string().rfind("/proc/", 0) == 0;
+}
+
+// Links are kept and what they point to is written, as the shell's > does. One that
+// leads to itself is replaced.
+std::string behind_links(std::filesystem::path path) {
+    std::error_code error;
+    for (int i = 0; i < 40 && !is_open_file(path) && std::filesystem::is_symlink(path, error); i++)
+        path = path.parent_path() / std::filesystem::read_symlink(path, error);
+    return path.string();
+}
+
 extern "C" void on_interrupt(int) {
     if (interrupt_seen)
         _exit(130); // a second Ctrl-C does not wait
@@ -54,13 +68,14 @@ output_file::output_file(std::string path, bool whole) : path_(std::move(path)) 
         return;
     }
     std::error_code ignored;
+    path_ = behind_links(path_);
     refuse_input(path_);
     if (std::filesystem::is_directory(path_, ignored))
         throw run_error(path_ + ": is a directory; name a file");
-    // A device or a pipe (/dev/null, /dev/stdout) is written in place: it has no name to keep
-    // clean.
+    // A device, a pipe or what is open (/dev/null, /dev/stdout) is written in place: it has no name
+    // to keep clean.
     if (std::filesystem::exists(path_, ignored) &&
-        !std::filesystem::is_regular_file(path_, ignored)) {
+        (is_open_file(path_) || !std::filesystem::is_regular_file(path_, ignored))) {
         stream_ = std::fopen(path_.c_str(), "w");
     } else {
         if (!open_names().insert(path_).second)

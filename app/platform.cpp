@@ -122,6 +122,10 @@ platform read_platform(const po::variables_map &values) {
     platform p;
     if (values.count("platform"))
         p = read_platform_file(values["platform"].as<std::string>());
+    for (const char *name : {"arrivals", "completions", "fit", "time-scale", "held-slots",
+                             "scattered", "seed", "watchdog"})
+        if (values.count(name))
+            p.request_option = name;
     if (values.count("device-model")) {
         p.usual_model = values["device-model"].as<std::string>();
         if (!models::find_device_model(p.usual_model))
@@ -167,8 +171,10 @@ platform read_platform(const po::variables_map &values) {
 void apply_platform(const platform &p, const po::variables_map &values,
                     simulation_options &options) {
     bool machine_told = options.machine.memory || options.machine.low_memory;
-    if (!p.kernel.empty() && values["kernel"].defaulted())
+    if (!p.kernel.empty() && values["kernel"].defaulted()) {
         options.kernel = find_kernel(p.kernel, (p.file + ": machine.kernel").c_str());
+        options.kernel_told = true;
+    }
     if (p.cpus && !options.cpus)
         options.cpus = p.cpus;
     if (!machine_told && p.machine.memory &&

@@ -148,7 +148,7 @@ sweep_point make_point(const trace_session &session, const bounce_kernel *kernel
 std::vector<const bounce_kernel *> kernels_for(const std::vector<const bounce_kernel *> &asked,
                                                const trace_session &session) {
     if (asked.empty())
-        return {session.options().kernel};
+        return {session.config().replay.pool.kernel};
     return asked;
 }
 
@@ -161,6 +161,8 @@ std::vector<const bounce_kernel *> read_kernels(const po::variables_map &values)
     if (kernels.empty())
         throw refused_error("--kernels: a list of kernels was expected, as `bouncesim list "
                             "kernels` shows them");
+    if (std::none_of(kernels.begin(), kernels.end(), bounce_kernel_grows))
+        refuse_growth_option(growth_option(values), "any kernel of --kernels");
     return kernels;
 }
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is read is never written over, and what is not there is not taken silently."""
 
+import json
 import os
+import subprocess
 
 import pytest
-from command import TESTS, WORKLOADS, bouncesim, needs_binary, output, refused, result, unxz
+from command import BINARY, TESTS, WORKLOADS, bouncesim, needs_binary, output, refused, result, unxz
 
 pytestmark = needs_binary
 
@@ -96,3 +98,53 @@ def test_a_service_time_where_the_trace_tells_it(trace):
     for command in "run", "info", "size":
         refused(command, trace, "--service-time", "100", words=["traces of requests"])
     result("run", trace, "--only", "block", "--service-time", "100")
+
+
+@pytest.mark.parametrize(
+    "option, value", [("seed", 3), ("watchdog", 5), ("time-scale", 2), ("completions", "model")]
+)
+def test_options_of_requests_where_the_trace_has_mappings(trace, option, value):
+    given = ["--engine", "systemc", f"--{option}", value]
+    refused("run", trace, *given, words=[f"--{option}", "--only block"])
+    result("run", trace, "--only", "block", *given)
+
+
+def test_a_platform_says_what_of_it_a_trace_of_mappings_leaves_unused(trace):
+    given = ["--engine", "systemc", "--platform", WORKLOADS / "platforms/laptop-32bit.toml"]
+    assert "only DMA limits count" in output("run", trace, *given)
+    assert "only DMA limits count" not in output("run", trace, "--only", "block", *given)
+
+
+@pytest.mark.parametrize("option, value", [("worker-delay", 10), ("fragmentation", 0.5)])
+def test_options_of_pools_that_grow(trace, option, value):
+    given = [f"--{option}", value]
+    for command in "run", "size", "sweep":
+        refused(command, trace, *given, words=[f"--{option}", "linux-6.12-dynamic"])
+    refused("sweep", trace, *given, "--kernels", "linux-6.12,lifo", words=[f"--{option}"])
+    result("run", trace, *given, "--kernel", "linux-6.12-dynamic")
+    output("sweep", trace, *given, "--sizes", "512", "--kernels", "linux-6.12,linux-6.12-dynamic")
+
+
+def test_a_recording_of_a_pool_that_grew_is_sized_for_its_kernel():
+    grew = TESTS / "data/nvmedyn512.ftrace.xz"
+    assert result("size", grew)["answers"][0]["kernel"] == "linux-6.12-dynamic"
+    result("run", grew, "--worker-delay", 10)
+    refused("run", grew, "--kernel", "linux-6.12", "--worker-delay", 10, words=["does not grow"])
+
+
+def test_an_output_goes_through_a_link(trace, tmp_path):
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    link.symlink_to("real.json")  # which does not exist yet
+    for _ in range(2):
+        output("run", trace, "--json", link)
+        assert link.is_symlink() and json.loads(real.read_text())
+    link.unlink()
+    link.symlink_to(trace)
+    refused("run", trace, "--json", link, words=["is an input"])
+
+
+def test_standard_output_by_name_is_a_file_that_is_open(trace, tmp_path):
+    with (tmp_path / "out.json").open("wb") as out:
+        subprocess.run([BINARY, "run", trace, "-q", "--json", "/dev/stdout"], stdout=out, check=True)
+    assert os.path.islink("/dev/stdout")
+    assert json.loads((tmp_path / "out.json").read_text())["events"]["maps"] > 0
