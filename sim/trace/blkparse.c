@@ -8,9 +8,9 @@
 #include "formats.h"
 #include "text.h"
 
-#define PASSTHROUGH_KEY                                                                            \
-    (UINT64_C(1) << 63) /* such requests have no sector: first in, first out                       \
-                         */
+/* Such requests have no sector: first in, first out, those of each direction (which both lines
+ * say) by themselves. */
+#define PASSTHROUGH_KEY (UINT64_C(1) << 63)
 
 /* Reads R, writes W; a flush may stand before them. Discards, zone and empty requests move no
  * data. */
@@ -38,7 +38,7 @@ static enum row_result scan_extent(struct cursor *c, bool ends, struct row *row)
     if (c->at < c->end && *c->at == '[' && !ends)
         return ROW_OTHER; /* a flush */
     if (c->at < c->end && (*c->at == '[' || *c->at == '(')) {
-        row->key = PASSTHROUGH_KEY;
+        row->key = PASSTHROUGH_KEY + row->dir;
         row->quiet = true;
         return ROW_EVENT;
     }
@@ -62,7 +62,7 @@ static enum row_result scan_extent(struct cursor *c, bool ends, struct row *row)
     if (ends)
         return ROW_OTHER; /* the end of something empty */
     row->size = number;
-    row->key = PASSTHROUGH_KEY;
+    row->key = PASSTHROUGH_KEY + row->dir;
     return ROW_EVENT;
 }
 

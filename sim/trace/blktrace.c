@@ -112,7 +112,8 @@ static enum bounce_status take(struct bounce_trace *trace, const unsigned char *
     record.event.dir = action & CATEGORY_WRITE ? BOUNCE_TO_DEVICE : BOUNCE_FROM_DEVICE;
     record.event.offset = sector * 512;
     record.quiet = what == ACTION_REQUEUE;
-    record.key = records_key(action & CATEGORY_PC ? PASSTHROUGH_KEY : sector, record.event.device);
+    record.key = records_key(action & CATEGORY_PC ? PASSTHROUGH_KEY + record.event.dir : sector,
+                             record.event.device);
     return records_add(trace, s->records, &record);
 }
 

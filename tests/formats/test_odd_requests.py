@@ -2,6 +2,7 @@
 """Traces of requests as people have them: lines that are no records, headers in the middle, copies
 that went through a spreadsheet, names with blanks."""
 
+import json
 import os
 import sys
 import threading
@@ -53,6 +54,19 @@ def test_blkparse_is_not_read_on_into_a_binary_file(tmp_path):
     text.write_text(BLKPARSE * 1000)
     binary.write_bytes((HERE / "le.blktrace").read_bytes() + b"\n")
     refused("run", text, binary, words=["binary:1: not a line that blkparse"])
+
+
+def test_blkparse_commands_end_those_of_their_direction(tmp_path):
+    """A command without data has no beginning here: its end is that of no other one."""
+    text = (
+        "  8,0    1        1     0.000000000   697  D   R 96 (12 00 00 ..) [a]\n"
+        "  8,0    1        2     0.000100000   697  D   N 0 (00 ..) [a]\n"
+        "  8,0    1        3     0.000200000     0  C   N (00 ..) [0]\n"
+        "  8,0    1        4     0.000900000     0  C   R (12 00 00 ..) [0]\n"
+    )
+    got = read(tmp_path / "t", text)
+    assert (got["trace"]["requests"]["count"], got["trace"]["unmatched_unmaps"]) == (1, 0)
+    assert json.loads(output("info", tmp_path / "t", "--json", "-"))["lifetimes"]["max_ns"] == 900_000
 
 
 def test_blkparse_layouts_of_other_options(tmp_path):
@@ -177,7 +191,7 @@ def test_times_that_say_little(tmp_path):
     assert "whole seconds" not in output("run", path)
     path.write_text("0 0 8 8 1\n1000 0 16 8 1\n")
     assert "nanoseconds, as MQSim" in output("run", path)
-    assert "nanoseconds, as MQSim" not in output("run", path, "--format", "mqsim")
+    assert "nanoseconds" not in output("run", path, "--format", "disksim")
 
 
 def test_files_of_cpus_through_pipes(tmp_path):
