@@ -15,7 +15,7 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     size_t n = fields_split(c, ',', f, 5);
 
     (void)state;
-    if (n == 1 && !f[0].length)
+    if (field_begins_note(&f[0], n))
         return ROW_NOTE;
     if (n == 5 && field_is(&f[0], "device_id")) /* of a further file, too */
         return ROW_NOTE;

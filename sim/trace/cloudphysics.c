@@ -26,7 +26,7 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     uint64_t version, op;
     size_t n = fields_split(c, ',', f, COLUMNS);
 
-    if (n == 1 && !f[0].length)
+    if (field_begins_note(&f[0], n))
         return ROW_NOTE;
     if (is_header(f, n)) {
         state->has_header = true; /* of a further file, too */

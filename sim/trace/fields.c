@@ -44,6 +44,11 @@ bool field_is(const struct field *field, const char *text)
     return strlen(text) == field->length && strncasecmp(field->at, text, field->length) == 0;
 }
 
+bool field_begins_note(const struct field *first, size_t n)
+{
+    return first->length ? *first->at == '#' : n == 1;
+}
+
 bool field_decimal(const struct field *field, uint64_t *value)
 {
     struct cursor c = {field->at, field->at + field->length};

@@ -17,6 +17,10 @@ struct field {
 size_t fields_split(struct cursor c, char separator, struct field *fields, size_t most);
 
 bool field_is(const struct field *field, const char *text); /* whatever the case of its letters */
+
+/* Of a row that was split into n fields of which this is the first: it is empty or a comment. */
+bool field_begins_note(const struct field *first, size_t n);
+
 bool field_decimal(const struct field *field, uint64_t *value);
 bool field_hex(const struct field *field, uint64_t *value);
 

@@ -18,7 +18,7 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     size_t n = fields_split(c, BLANKS, f, WORDS_MAX), op;
 
     (void)state;
-    if (n == 0)
+    if (n == 0 || *f[0].at == '#')
         return ROW_NOTE;
     if (n < 8 || n > WORDS_MAX)
         return ROW_BAD;

@@ -80,7 +80,7 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     if (row->response_ns == 0)
         row->response_ns = NO_RESPONSE; /* not known when the row was written */
     if (field_is(command, "RD_IN") || field_is(command, "WR_IN")) {
-        row->dir = command->at[0] == 'R' ? BOUNCE_FROM_DEVICE : BOUNCE_TO_DEVICE;
+        row->dir = field_is(command, "RD_IN") ? BOUNCE_FROM_DEVICE : BOUNCE_TO_DEVICE;
         return ROW_EVENT;
     }
     if (!field_is(command, "RD_OUT") && !field_is(command, "WR_OUT"))

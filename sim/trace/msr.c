@@ -23,7 +23,7 @@ static bool response(struct row_state *state, struct field field, uint64_t *ns)
 
     if (negative)
         field = (struct field){field.at + 1, field.length - 1};
-    *ns = state->last ? state->last : FIRST_RESPONSE_NS;
+    *ns = state->last;
     if (!field.length)
         return true;
     if (negative)
@@ -40,7 +40,9 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     uint64_t number;
     size_t n = fields_split(c, ',', f, 7);
 
-    if (n == 1 && !f[0].length)
+    if (state->line == 0)
+        state->last = FIRST_RESPONSE_NS;
+    if (field_begins_note(&f[0], n))
         return ROW_NOTE;
     if (n == 7 && field_is(&f[0], "Timestamp")) /* of a further file, too */
         return ROW_NOTE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Systor '17 traces of virtual desktops:
  *
- *   Timestamp,Response,IOType,LUN,Offset,Size     header line
+ *   Timestamp,Response,IOType,LUN,Offset,Size     header line, which pieces of files lack
  *
  * Times in seconds, offset and size in bytes. The response and the type may be missing: then the
  * last response stands in, and a row without a type counts as another event. Source of the layout:
@@ -16,15 +16,12 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     struct field f[6];
     size_t n = fields_split(c, ',', f, 6);
 
-    if (n == 1 && !f[0].length)
-        return ROW_NOTE;
-    if (n == 6 && field_is(&f[0], "Timestamp") && field_is(&f[1], "Response")) {
-        state->has_header = true; /* of a further file, too */
+    if (state->line == 0)
         state->last = FIRST_RESPONSE_NS;
+    if (field_begins_note(&f[0], n))
         return ROW_NOTE;
-    }
-    if (!state->has_header)
-        return ROW_BAD;
+    if (n == 6 && field_is(&f[0], "Timestamp") && field_is(&f[1], "Response"))
+        return ROW_NOTE; /* of a further file, too */
     if (n != 6 || !field_scaled(&f[0], 9, &row->time_ns) ||
         (f[1].length && !field_scaled(&f[1], 9, &state->last)) ||
         !field_decimal(&f[4], &row->offset) || !field_decimal(&f[5], &row->size))
@@ -43,7 +40,7 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
 
 static const struct line_format lines = {
     .what = "not a row of a Systor '17 trace",
-    .wanted = "Timestamp,Response,IOType,LUN,Offset,Size, first as a header, was expected",
+    .wanted = "Timestamp,Response,IOType,LUN,Offset,Size was expected",
     .parse = parse,
 };
 

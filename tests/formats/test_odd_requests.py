@@ -202,3 +202,29 @@ def test_files_of_cpus_through_pipes(tmp_path):
     writer.start()
     refused("run", HERE / "le.blktrace", pipe, words=["pipe: ", "merged by time", "blkparse -d"])
     pipe.unlink()
+
+
+def test_hfplayer_in_small_letters(tmp_path):
+    got = read(tmp_path / "t", "#ELAPSED_USECS.D,CMD.S,LBA.I,NBLKS.I\n1,rd_in,1,8\n2,wr_in,1,8\n")
+    assert (got["trace"]["requests"]["count"], got["trace"]["requests"]["reads"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["msr.csv", "msr-header.csv", "financial.spc", "alibaba.csv", "tencent.csv", "systor.csv",
+     "homes.fiu", "vm.cloudphysics.csv", "tpcc.mqsim", "postmark.disksim", "v2.iolog"],
+)  # fmt: skip
+def test_comments(tmp_path, name):
+    lines = (HERE / name).read_text().splitlines(keepends=True)
+    first = 1 if name == "v2.iolog" else 0  # its version comes first
+    lines = [*lines[:first], "# by hand, of 2024\n", *lines[first:], "#end\n"]
+    got = read(tmp_path / "t", "".join(lines))["trace"]
+    whole = result("run", HERE / name)["trace"]
+    assert got["records"] == whole["records"] and got["skipped"] == whole["skipped"]
+    assert got["requests"] == whole["requests"] and got["format"] == whole["format"]
+
+
+def test_systor_without_header(tmp_path):
+    text = (HERE / "systor.csv").read_text().split("\n", 1)[1]
+    got, whole = read(tmp_path / "t", text)["trace"], result("run", HERE / "systor.csv")["trace"]
+    assert got["requests"] == whole["requests"] and got["format"] == "systor"
