@@ -69,13 +69,6 @@ std::vector<sweep_point> every_size(const size_request &request, const trace_ses
     return points;
 }
 
-// Whether to say ",force": only where the recorded or the given option did.
-bool is_forced(const trace_session &session) {
-    const simulation_options &options = session.options();
-    return session.config().replay.force && options.machine.guest == BOUNCE_GUEST_NONE &&
-           (!session.config().requests || (options.boot && options.boot->force));
-}
-
 // What makes the trace say less than there was; empty when nothing does.
 std::vector<std::string> doubts(const trace_session &session, const bounce_stats &stats) {
     std::vector<std::string> lines;
@@ -93,6 +86,8 @@ std::vector<std::string> doubts(const trace_session &session, const bounce_stats
                         "below its limit");
     if (session.options().machine.low_memory)
         lines.push_back("sizes up to --low-memory were tried: a larger pool would be halved to it");
+    if (std::string line = size_told(session); !line.empty())
+        lines.push_back(line);
     return lines;
 }
 
@@ -237,7 +232,7 @@ void print_answer(const trace_session &session, const size_answer &answer,
         std::cout << "No size up to " << bytes_text(largest->bytes) << " has " << what << "; "
                   << with_commas(curable_failures(largest->stats)) << " remain there ("
                   << causes_text(largest->stats) << ").";
-        if (request.most < BOUNCE_MAX_NSLABS)
+        if (request.most < BOUNCE_MAX_NSLABS && !session.options().machine.low_memory)
             std::cout << " --most 16G tries larger ones.";
         std::cout << '\n';
         return;

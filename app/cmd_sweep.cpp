@@ -5,8 +5,8 @@
 #include "kernel_tree_backend.hpp"
 #include "output.hpp"
 #include "report.hpp"
+#include "size.hpp"
 #include "summary.hpp"
-#include "sweep.hpp"
 #include "text.hpp"
 
 #include <algorithm>
@@ -35,6 +35,7 @@ grid read_grid(const po::variables_map &values) {
 std::vector<sweep_point> make_points(const grid &g, const trace_session &session) {
     std::vector<sweep_point> points;
     std::vector<std::uint64_t> areas = g.areas;
+    std::uint64_t low_memory = session.options().machine.low_memory;
     if (areas.empty())
         areas = {session.config().replay.pool.nareas};
     for (const bounce_kernel *kernel : kernels_for(g.kernels, session))
@@ -46,9 +47,12 @@ std::vector<sweep_point> make_points(const grid &g, const trace_session &session
                     return p.kernel == kernel && p.nslabs == point.nslabs &&
                            p.nareas == point.nareas;
                 });
-                if (!known)
+                if (!known && (!low_memory || point.bytes <= low_memory))
                     points.push_back(point);
             }
+    if (points.empty())
+        throw refused_error("--sizes: none of them fits --low-memory " + bytes_text(low_memory) +
+                            "; a kernel would halve the pool");
     return points;
 }
 
@@ -61,8 +65,7 @@ std::string answer(const trace_session &session, const std::vector<sweep_point> 
         return "No size tried is free of failures.";
     return with_commas(best->nslabs) + " slots (" + bytes_text(best->bytes) +
            ") is the smallest size tried without a failure: swiotlb=" +
-           std::to_string(best->bytes >> BOUNCE_SLOT_SHIFT) + "," + std::to_string(best->nareas) +
-           ".";
+           boot_option(*best, is_forced(session)) + ".";
 }
 
 void print_table(const trace_session &session, const std::vector<sweep_point> &points) {
@@ -82,10 +85,19 @@ void print_table(const trace_session &session, const std::vector<sweep_point> &p
         std::cout << cell(with_commas(p.nslabs), 10) << cell(bytes_text(p.bytes), 10)
                   << cell(with_commas(p.stats.swiotlb_used_hiwater), 12)
                   << cell(with_commas(p.stats.events_failed_maps), 10)
-                  << (p.stats.events_full ? "  " + causes_text(p.stats) : "") << '\n';
+                  << (p.stats.events_full ? "  " + causes_text(p.stats) : "")
+                  << (p.stats.swiotlb_nslabs > p.nslabs
+                          ? "  grows to " + with_commas(p.stats.swiotlb_nslabs)
+                          : "")
+                  << '\n';
         if (last)
             std::cout << answer(session, points, p.kernel, p.nareas) << "\n\n";
     }
+    if (session.options().machine.low_memory)
+        std::cout << "note: sizes up to --low-memory were tried: a larger pool would be halved to "
+                     "it\n";
+    if (std::string line = size_told(session); !line.empty())
+        std::cout << "note: " << line << '\n';
 }
 
 json::object sweep_json(const trace_session &session, const std::vector<sweep_point> &points) {

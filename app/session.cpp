@@ -267,17 +267,29 @@ void trace_session::resolve() {
     config_.assumed_service =
         config_.requests && (!header.has_completions || options_.service_ns.has_value());
     config_.service_ns = options_.service_ns.value_or(BOUNCE_DEFAULT_SERVICE_NS);
-    config_.replay.as_recorded = config_.as_recorded =
-        !config_.requests && nslabs == recorded.nslabs && nareas == recorded.nareas &&
-        replay.pool.start == recorded.start && !config_.no_pool &&
-        !bounce_kernel_is_proposed(options_.kernel) && !options_.pool.any() &&
-        (!recorded.grew || bounce_kernel_grows(replay.pool.kernel));
-    config_.replay.recorded_growth =
-        config_.as_recorded && recorded.grew && !options_.recorded_order;
+    settle_recorded(replay);
+    config_.as_recorded = replay.as_recorded;
     apply_pool_options(options_.pool, replay.pool);
     replay.throttle = throttle_.get();
     count_held();
     describe_inference(tells_order());
+}
+
+// No older one than 6.12 records addresses.
+const bounce_kernel *trace_session::order_kernel() const {
+    return bounce_kernel_find(config_.recorded.grew ? "linux-6.12-dynamic" : "linux-6.12");
+}
+
+void trace_session::settle_recorded(bounce_replay_config &replay) const {
+    const bounce_inference &recorded = config_.recorded;
+    const bounce_swiotlb_config &pool = replay.pool;
+    replay.as_recorded = !config_.requests && pool.nslabs == recorded.nslabs &&
+                         pool.nareas == recorded.nareas && pool.start == recorded.start &&
+                         !config_.no_pool && !bounce_kernel_is_proposed(pool.kernel) &&
+                         !options_.pool.any() &&
+                         (!recorded.grew || bounce_kernel_grows(pool.kernel));
+    replay.recorded_growth = replay.as_recorded && recorded.grew && !options_.recorded_order;
+    replay.in_step = replay.as_recorded && order_ && pool.kernel == order_kernel();
 }
 
 // The recorded machine's allocator must explain the first addresses before it can tell an order.
@@ -295,8 +307,7 @@ void trace_session::start_order() {
         return;
     bounce_order_config wanted = {config_.replay.pool, false, recorded.in_use};
     bounce_swiotlb_config &pool = wanted.pool;
-    // No older one records addresses.
-    pool.kernel = bounce_kernel_find(recorded.grew ? "linux-6.12-dynamic" : "linux-6.12");
+    pool.kernel = order_kernel();
     pool.nslabs = recorded.nslabs;
     pool.nareas = recorded.nareas;
     pool.start = recorded.start;
@@ -305,7 +316,7 @@ void trace_session::start_order() {
     if (bounce_order_create(&wanted, &made, &error))
         throw run_error(error.text);
     order_.reset(made);
-    config_.replay.in_step = config_.as_recorded && config_.replay.pool.kernel == pool.kernel;
+    settle_recorded(config_.replay);
 }
 
 const bounce_order_stats *trace_session::order_stats() {

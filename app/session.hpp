@@ -53,6 +53,10 @@ class trace_session {
     // Where a pool of another size than the recorded one lies.
     std::uint64_t start_for(std::uint64_t nslabs) const;
 
+    // Whether the pool of `replay` is the recorded one, and goes as it went: its as_recorded,
+    // recorded_growth and in_step.
+    void settle_recorded(bounce_replay_config &replay) const;
+
     // The next events, at most `batch_events`; an empty span at the end. Throws refused_error with
     // file and line.
     struct batch {
@@ -135,6 +139,7 @@ class trace_session {
     void check_only() const;
     bool tells_order() const;
     void start_order();
+    const bounce_kernel *order_kernel() const;
     void describe_growth(const std::string &pool);
     std::size_t held_in_front() const;
     void add_held(std::uint64_t low, std::uint64_t high);

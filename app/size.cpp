@@ -91,6 +91,19 @@ std::vector<size_answer> judge_sizes(const std::vector<sweep_point> &points,
     return answers;
 }
 
+bool is_forced(const trace_session &session) {
+    const simulation_options &options = session.options();
+    return session.config().replay.force && options.machine.guest == BOUNCE_GUEST_NONE &&
+           (!session.config().requests || (options.boot && options.boot->force));
+}
+
+std::string size_told(const trace_session &session) {
+    const simulation_options &options = session.options();
+    return options.boot && options.boot->nslabs
+               ? "sizes were tried whatever --swiotlb names; its areas and force hold"
+               : "";
+}
+
 std::string boot_option(const sweep_point &point, bool force) {
     return std::to_string(point.bytes >> BOUNCE_SLOT_SHIFT) + "," + std::to_string(point.nareas) +
            (force ? ",force" : "");

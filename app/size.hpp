@@ -28,6 +28,12 @@ struct size_answer {
 // Points of one kernel and number of areas, in the order of size, are next to each other.
 std::vector<size_answer> judge_sizes(const std::vector<sweep_point> &points, std::uint64_t allowed);
 
+// Whether to say ",force": only where the recorded or the given option did.
+bool is_forced(const trace_session &session);
+
+// That --swiotlb names a size where sizes are tried; empty when it names none.
+std::string size_told(const trace_session &session);
+
 // "4096,4,force": what follows swiotlb= for that pool.
 std::string boot_option(const sweep_point &point, bool force);
 

@@ -102,10 +102,7 @@ replay_ptr make_replay(const trace_session &session, const sweep_point &point) {
     config.pool.nslabs = point.nslabs;
     config.pool.nareas = point.nareas;
     config.pool.start = point.start;
-    config.as_recorded = config.as_recorded && point.nslabs == session.config().recorded.nslabs &&
-                         point.nareas == session.config().recorded.nareas &&
-                         point.start == session.config().recorded.start &&
-                         point.kernel == session.config().replay.pool.kernel;
+    session.settle_recorded(config);
     if (bounce_replay_create(&config, nullptr, &made, &error))
         throw refused_error(error.text);
     return replay_ptr(made, bounce_replay_destroy);

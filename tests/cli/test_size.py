@@ -2,7 +2,7 @@
 """bouncesim size: its answer is checked with `run`, on both sides."""
 
 import pytest
-from command import WORKLOADS, needs_binary, output, refused, result
+from command import TESTS, WORKLOADS, needs_binary, output, refused, result
 
 pytestmark = needs_binary
 
@@ -133,3 +133,35 @@ def test_slots_of_another_size_are_told_in_slots_of_the_boot_option(ops):
 )
 def test_refused(ops, args, words):
     refused("size", ops, *args, words=words)
+
+
+GREW = TESTS / "data/nvmedyn512.ftrace.xz"
+
+
+@pytest.mark.parametrize("options", [[], ["--coco", "tdx", "--memory", "2G"]], ids=["", "tdx"])
+def test_sizes_of_a_pool_that_grew_are_tried_as_run_tries_them(options):
+    """With the recorded kernel, and at the recorded size with the recorded growth."""
+    swept = result("sweep", GREW, "--sizes", "512,1024", *options)
+    sized = result("size", GREW, "--most", "1024", *options)
+    assert [point["nslabs"] for point in swept["points"]] == [512, 1024]
+    for point, row in zip(swept["points"], sized["answers"][0]["points"]):
+        run = result("run", GREW, "--swiotlb", f"{point['nslabs']},4,force", *options)
+        assert point["kernel"] == run["config"]["kernel"] == "linux-6.12-dynamic"
+        for key in "swiotlb", "events", "search", "conversion":
+            assert point[key] == run[key], key
+        assert row["transient_maps"] == run["events"]["transient_maps"] > 0
+        assert row["grown_to"] == run["swiotlb"]["nslabs"]
+    assert "grows to" in output("sweep", GREW, "--sizes", "512")
+
+
+def test_what_limits_sizes_is_said(ops):
+    """Pools that --low-memory would halve are no answer; a size of --swiotlb is not taken."""
+    text = output("sweep", ops, "--sizes", "512..4096", "--low-memory", "2M")
+    assert "up to --low-memory" in text and "swiotlb=1024,1,force" in text
+    got = result("sweep", ops, "--sizes", "512..4096", "--low-memory", "2M")
+    assert [point["nslabs"] for point in got["points"]] == [512, 1024]
+    refused("sweep", ops, "--sizes", "2048", "--low-memory", "2M", words=["--sizes", "2 MiB"])
+    assert "--most 16G" not in output("size", ops, "--low-memory", "1M")
+    for command in "size", "sweep":
+        assert "whatever --swiotlb" in output(command, ops, "--swiotlb", "512,2")
+        assert "whatever --swiotlb" not in output(command, ops, "--swiotlb", ",2")
