@@ -38,6 +38,7 @@ static enum row_result scan_extent(struct cursor *c, bool ends, struct row *row)
     if (c->at < c->end && *c->at == '[' && !ends)
         return ROW_OTHER; /* a flush */
     if (c->at < c->end && (*c->at == '[' || *c->at == '(')) {
+        row->fifo = true;
         row->key = PASSTHROUGH_KEY + row->dir;
         row->quiet = true;
         return ROW_EVENT;
@@ -62,6 +63,7 @@ static enum row_result scan_extent(struct cursor *c, bool ends, struct row *row)
     if (ends)
         return ROW_OTHER; /* the end of something empty */
     row->size = number;
+    row->fifo = true;
     row->key = PASSTHROUGH_KEY + row->dir;
     return ROW_EVENT;
 }
@@ -145,6 +147,7 @@ static const struct line_format lines = {
               "expected (`blkparse -f` prints something else)",
     .parse = parse,
     .optional = true,
+    .lost_ends = true,
 };
 
 static int detect(const char *text, size_t length)

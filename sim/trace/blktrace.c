@@ -50,7 +50,7 @@ static enum bounce_status open_blktrace(struct bounce_trace *trace, struct bounc
 
     trace->state = s;
     if (s)
-        s->records = records_create(RECORDS_FIFO);
+        s->records = records_create(RECORDS_LOST);
     if (!s || !s->records)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     trace->recorded.timed = true;
@@ -111,6 +111,7 @@ static enum bounce_status take(struct bounce_trace *trace, const unsigned char *
     record.event.kind = what == ACTION_ISSUE ? BOUNCE_EVENT_ISSUE : BOUNCE_EVENT_COMPLETE;
     record.event.dir = action & CATEGORY_WRITE ? BOUNCE_TO_DEVICE : BOUNCE_FROM_DEVICE;
     record.event.offset = sector * 512;
+    record.fifo = action & CATEGORY_PC;
     record.quiet = what == ACTION_REQUEUE;
     record.key = records_key(action & CATEGORY_PC ? PASSTHROUGH_KEY + record.event.dir : sector,
                              record.event.device);

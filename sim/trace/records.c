@@ -7,6 +7,11 @@
 #define RELEASE_AT_ONCE 256u
 #define HEAP_LIMIT      (LIVE_LIMIT + RECORDS_WINDOW)
 
+static bool looks_ahead(const struct records *r)
+{
+    return r->pairs == RECORDS_REISSUED || r->pairs == RECORDS_LOST;
+}
+
 struct records *records_create(enum records_pairs pairs)
 {
     struct records *r = calloc(1, sizeof(*r));
@@ -15,7 +20,7 @@ struct records *records_create(enum records_pairs pairs)
         return NULL;
     r->pairs = pairs;
     records_forget_all(r);
-    if (pairs == RECORDS_REISSUED && !ahead_create(&r->ahead)) {
+    if (looks_ahead(r) && !ahead_create(&r->ahead)) {
         free(r);
         return NULL;
     }
@@ -98,7 +103,7 @@ enum bounce_status records_add(struct bounce_trace *trace, struct records *r,
         r->handles.first = BOUNCE_HELD_MAX; /* for what is held from the start */
     r->held++;
     held.ahead = INDEX_NONE;
-    if (r->pairs == RECORDS_REISSUED && ahead_add(&r->ahead, &held))
+    if (looks_ahead(r) && !held.fifo && ahead_add(&r->ahead, &held))
         return BOUNCE_NO_MEMORY;
     return record_heap_put(&r->heap, &held, trace_place(trace));
 }

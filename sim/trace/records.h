@@ -29,6 +29,7 @@ struct record {
     bool has_list;
     bool has_id;
     bool made;  /* not a record of the input: does not count for the window */
+    bool fifo;  /* of those two: many have this key, as in RECORDS_FIFO */
     bool quiet; /* that it matches nothing is not worth counting */
 };
 
@@ -37,6 +38,7 @@ enum records_pairs {
     RECORDS_FIFO,     /* another one: the oldest ends first */
     RECORDS_UNIQUE,   /* its end was lost */
     RECORDS_REISSUED, /* its end was lost, unless the window holds an end for each */
+    RECORDS_LOST,     /* the same, but only of one that is old for what requests take here */
 };
 
 /* NULL without memory. */

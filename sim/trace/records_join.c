@@ -61,6 +61,10 @@ static void end_request(struct bounce_trace *trace, struct records *r, uint32_t 
     out->device = l->device;
     out->dir = l->dir;
     out->size = l->size;
+    if (!(flags & BOUNCE_EVENT_IMPLIED)) {
+        r->ended++;
+        r->took_ns += record->event.time_ns - l->begun_ns;
+    }
     forget_one(r, handle, 0);
 }
 
@@ -128,15 +132,27 @@ static enum bounce_status end_unmatched(struct bounce_trace *trace, struct recor
     return BOUNCE_OK;
 }
 
+/* Whether that of the live one with the key of `record`, which begins another, was. */
+static bool end_was_lost(const struct records *r, const struct record *record, uint32_t live)
+{
+    uint64_t age_ns = record->event.time_ns - r->live[live].begun_ns;
+
+    if (r->pairs == RECORDS_UNIQUE)
+        return true;
+    if (r->pairs == RECORDS_LOST &&
+        (r->ended < LOST_SAMPLES || age_ns / LOST_AGE <= r->took_ns / r->ended))
+        return false;
+    return !ahead_all_end(&r->ahead, &r->by_key, record->key);
+}
+
 static enum bounce_status begin_request(struct bounce_trace *trace, struct records *r,
                                         const struct record *record)
 {
     uint32_t handle = 0, old;
     struct bounce_event *out;
 
-    if (r->pairs != RECORDS_FIFO && record->key != NO_KEY && !r->untracked &&
-        (old = index_find(&r->by_key, record->key)) != INDEX_NONE &&
-        (r->pairs == RECORDS_UNIQUE || !ahead_all_end(&r->ahead, &r->by_key, record->key))) {
+    if (r->pairs != RECORDS_FIFO && !record->fifo && record->key != NO_KEY && !r->untracked &&
+        (old = index_find(&r->by_key, record->key)) != INDEX_NONE && end_was_lost(r, record, old)) {
         trace->counts.implied_unmaps++;
         tell(trace, r, record,
              (struct bounce_note){.kind = BOUNCE_NOTE_IMPLIED_UNMAP,
@@ -164,6 +180,7 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
             return BOUNCE_NO_MEMORY;
         r->live[handle] = (struct live){
             .key = record->key,
+            .begun_ns = record->event.time_ns,
             .size = record->event.size,
             .device = record->event.device,
             .dir = record->event.dir,

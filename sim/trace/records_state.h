@@ -9,8 +9,12 @@
 
 #define LIST_LANES 256u
 
+#define LOST_SAMPLES 16u /* requests that must have ended before RECORDS_LOST judges */
+#define LOST_AGE     8u  /* times what they took on average */
+
 struct live {
     uint64_t key;
+    uint64_t begun_ns;
     uint64_t id;
     uint64_t size;
     uint16_t device;
@@ -46,7 +50,9 @@ struct records {
     uint64_t next_id;
     uint32_t serial;                    /* scatter lists so far */
     struct list_lane lists[LIST_LANES]; /* those begun last, by id */
-    struct ahead ahead;                 /* of RECORDS_REISSUED */
+    struct ahead ahead;                 /* of RECORDS_REISSUED and _LOST */
+    uint64_t ended;                     /* requests that have, and how long they took in all */
+    uint64_t took_ns;
 };
 
 /* ---- records_join.c ---- */

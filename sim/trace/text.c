@@ -78,7 +78,9 @@ enum bounce_status text_open(struct bounce_trace *trace, struct bounce_error *er
 
     trace->state = t;
     if (t)
-        t->records = records_create(format->unique_keys ? RECORDS_UNIQUE : RECORDS_FIFO);
+        t->records = records_create(format->unique_keys ? RECORDS_UNIQUE
+                                    : format->lost_ends ? RECORDS_LOST
+                                                        : RECORDS_FIFO);
     if (!t || !t->records)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     trace->recorded.timed = true;
@@ -169,6 +171,7 @@ static enum bounce_status take(struct bounce_trace *trace, const struct line_for
         .has_list = row->has_list,
         .key = row->key == NO_KEY ? NO_KEY : records_key(row->key, format->ids ? 0 : device),
         .has_id = row->has_id,
+        .fifo = row->fifo,
         .quiet = row->quiet,
     };
 

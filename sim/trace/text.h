@@ -47,6 +47,7 @@ struct row {
     bool has_id;
     bool has_tlb_addr;
     bool has_list;
+    bool fifo;  /* record.fifo */
     bool quiet; /* a completion that may belong to something that moved no data */
 };
 
@@ -72,6 +73,7 @@ struct line_format {
     const char *device; /* of rows that name none; with prefix: before the name of those that do */
     bool prefix;
     bool unique_keys; /* RECORDS_UNIQUE */
+    bool lost_ends;   /* RECORDS_LOST; RECORDS_FIFO with neither */
     bool ids;         /* keys are unique over all devices */
     bool optional;    /* a file is of this format when any of its first lines is, not all */
 };

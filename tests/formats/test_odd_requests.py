@@ -4,6 +4,7 @@ that went through a spreadsheet, names with blanks."""
 
 import json
 import os
+import random
 import sys
 import threading
 from pathlib import Path
@@ -228,3 +229,46 @@ def test_systor_without_header(tmp_path):
     text = (HERE / "systor.csv").read_text().split("\n", 1)[1]
     got, whole = read(tmp_path / "t", text)["trace"], result("run", HERE / "systor.csv")["trace"]
     assert got["requests"] == whole["requests"] and got["format"] == "systor"
+
+
+def blkparse(path, events):
+    """Text of (time in ns, D or C, sector), all reads of 4 KiB."""
+    path.write_text("".join(
+        f"  8,0    1        1 {ns // 10**9:5d}.{ns % 10**9:09d}   697  {action}   R {sector} + 8 [x]\n"
+        for ns, action, sector in sorted(events)
+    ))  # fmt: skip
+    return json.loads(output("info", path, "--json", "-"))
+
+
+def test_lost_completions_shift_no_others(tmp_path):
+    """Sectors that are read over and over: without this each lost end would stay for ever, and every
+    later end of its sector be taken for that of the read before."""
+    draw = random.Random(9)
+    events, free, now, lost = [], {}, 0, 0
+    for n in range(20000):
+        now += draw.randrange(2000, 30000)
+        sector = 8 * draw.randrange(200)
+        start, took = max(now, free.get(sector, 0) + 10), draw.randrange(20000, 400000)
+        free[sector] = start + took
+        events.append((start, "D", sector))
+        if n % 200 == 150:
+            lost += 1
+        else:
+            events.append((start + took, "C", sector))
+    got = blkparse(tmp_path / "t", events)
+    assert got["losses"]["implied_unmaps"] in range(lost - 15, lost + 1)
+    assert got["concurrency"]["peak"] < 50
+    assert got["lifetimes"]["p99_ns"] < 500_000
+
+
+def test_the_same_sector_in_flight_several_times(tmp_path):
+    draw, events = random.Random(2), []
+    for reader in range(3):
+        now = 1000 * reader
+        for _ in range(2000):
+            took = draw.randrange(50000, 150000)
+            events += [(now, "D", 0), (now + took, "C", 0)]
+            now += took + draw.randrange(2000)
+    got = blkparse(tmp_path / "t", events)
+    assert got["losses"]["implied_unmaps"] == got["losses"]["unmatched_unmaps"] == 0
+    assert got["concurrency"]["peak"] == 3
