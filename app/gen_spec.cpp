@@ -119,6 +119,7 @@ void read_device(toml_table table, gen_spec &spec) {
         streams = part.tables("stream");
     }
     common(table);
+    device.seg_boundary = named.seg_boundary == UINT64_MAX ? 0 : named.seg_boundary;
     table.number("above_4g_percent", device.high_percent, 0, 100);
     read_cpus(table, spec, device);
     auto own = table.tables("stream");

@@ -93,7 +93,18 @@ static struct bounce_event *push(struct bounce_gen *gen, enum bounce_event_kind 
     return event;
 }
 
-static uint64_t buffer_address(struct bounce_gen *gen, uint32_t number)
+/* Drivers map nothing that spans their device's boundary: it ends there then. */
+static uint64_t within(uint64_t address, uint64_t size, uint64_t boundary)
+{
+    uint64_t end = (address & boundary) + size; /* from the boundary's multiple below it */
+    uint64_t back = (end - boundary - 1 + 4095) & ~UINT64_C(4095);
+
+    if (!boundary || end <= boundary + 1 || back > (address & boundary))
+        return address;
+    return address - back;
+}
+
+static uint64_t buffer_address(struct bounce_gen *gen, uint32_t number, uint64_t size)
 {
     const struct bounce_gen_stream *stream = &gen->config->streams[number];
     struct bounce_random *random = &gen->streams[number].random;
@@ -102,7 +113,8 @@ static uint64_t buffer_address(struct bounce_gen *gen, uint32_t number)
     uint64_t page = high ? (UINT64_C(1) << 20) + bounce_random_below(random, HIGH_PAGES)
                          : 256 + bounce_random_below(random, LOW_PAGES);
 
-    return page << 12 | (bounce_dist_draw(&stream->offset, random) & 4095);
+    return within(page << 12 | (bounce_dist_draw(&stream->offset, random) & 4095), size,
+                  gen->config->devices[stream->device].seg_boundary);
 }
 
 /* One mapping, or the request. */
@@ -134,7 +146,7 @@ static enum bounce_status begin_piece(struct bounce_gen *gen, uint32_t number, u
         event->segments = (uint16_t)(segments < UINT16_MAX ? segments : UINT16_MAX);
         return BOUNCE_OK;
     }
-    event->orig_addr = buffer_address(gen, number);
+    event->orig_addr = buffer_address(gen, number, event->size);
     if (count > 1) {
         event->list = gen->operations[operation].first;
         event->flags = (uint8_t)(BOUNCE_EVENT_IN_LIST | (at ? 0 : BOUNCE_EVENT_LIST_FIRST) |

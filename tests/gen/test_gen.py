@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
-from command import TESTS, WORKLOADS, needs_binary, output, refused, result  # noqa: E402
+from command import TESTS, WORKLOADS, needs_binary, output, refused, result, rows  # noqa: E402
 
 pytestmark = needs_binary
 
@@ -219,3 +219,18 @@ def test_profiles(spec):
     got = result("info", "-", stdin=output("gen", spec(text)).encode())
     assert abs(got["totals"]["maps"] - 5000) < 300
     refused("gen", spec(text.replace('"nvme"', '"floppy"')), words=["virtio-net", ":5:"])
+
+
+def test_no_buffer_spans_its_device_s_boundary(tmp_path):
+    """Nor does a driver map one: the timed engine would call its transfer a fault."""
+    path = tmp_path / "s.toml"
+    path.write_text(
+        'duration_ms = 50\n[[device]]\nname = "d"\nseg_boundary = "ffff"\nabove_4g_percent = 50\n'
+        '[[device.stream]]\ndirection = "to_device"\nrate = 50000\nlifetime_us = 20\n'
+        "size = { uniform = [512, 60416], step = 512 }\noffset = 512\n"
+    )
+    maps = [row for row in rows(output("gen", path)) if row["op"] == "map"]
+    places = [(int(row["orig_addr"], 16), int(row["size"])) for row in maps]
+    assert len(places) > 2000 and all(at % 4096 == 512 for at, size in places)
+    assert all(at % 65536 + size <= 65536 for at, size in places)
+    assert any(at % 65536 + size > 61440 for at, size in places)  # moved no further than needed
