@@ -90,6 +90,7 @@ class csv_writer : public trace_writer {
         tell("forced", r.forced);
         tell("guessed_force", r.guessed_force);
         tell("guessed_dirs", r.guessed_dirs);
+        tell("guessed_unit", r.guessed_unit);
         tell("no_mappings", r.no_mappings);
         return line;
     }

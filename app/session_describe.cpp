@@ -104,7 +104,7 @@ void trace_session::describe_requests() {
         say("times: whole seconds in the trace, what began within one begins at once: peaks are "
             "too "
             "high");
-    if (std::string(format().name) == "mqsim")
+    if (header.guessed_unit)
         say("times: nanoseconds, as MQSim and SSDsim write them; --format disksim takes them for "
             "milliseconds");
     if (!options_.cpus)

@@ -55,6 +55,8 @@ static void tell_machine(struct bounce_recorded_config *config, const struct fie
         config->guessed_force = v != 0;
     else if (field_is(name, "guessed_dirs"))
         config->guessed_dirs = v != 0;
+    else if (field_is(name, "guessed_unit"))
+        config->guessed_unit = v != 0;
     else if (field_is(name, "no_mappings"))
         config->no_mappings = v != 0;
 }

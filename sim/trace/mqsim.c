@@ -18,6 +18,7 @@ static const struct line_format lines = {
     .wanted = "NANOSECONDS DEVICE LBA SECTORS TYPE was expected (times in milliseconds: --format "
               "disksim)",
     .parse = parse,
+    .guessed_unit = true,
 };
 
 static int detect(const char *text, size_t length)

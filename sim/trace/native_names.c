@@ -39,6 +39,7 @@ static const struct named config_rows[] = {
     CONFIG(has_completions),
     CONFIG(guessed_force),
     CONFIG(guessed_dirs),
+    CONFIG(guessed_unit),
     CONFIG(no_mappings),
 };
 

@@ -85,6 +85,7 @@ enum bounce_status text_open(struct bounce_trace *trace, struct bounce_error *er
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     trace->recorded.timed = true;
     trace->recorded.forced = trace->recorded.guessed_force = true;
+    trace->recorded.guessed_unit = format->guessed_unit;
     trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
     return BOUNCE_OK;
 }

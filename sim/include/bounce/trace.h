@@ -68,6 +68,7 @@ struct bounce_recorded_config {
     bool has_completions; /* requests: some have ended so far; otherwise all have handle 0 */
     bool guessed_force;   /* forced is an assumption: the trace does not tell what bounces */
     bool guessed_dirs;    /* packets without a direction: taken as received */
+    bool guessed_unit;    /* whole numbers as times: taken as nanoseconds */
     bool no_mappings;     /* kernel events without a dma event: the block requests were taken */
 };
 
