@@ -261,7 +261,9 @@ struct trace_input::part {
         }
         first.resize(length);
         head = first;
-        head_used = 0;
+        // A byte order mark, of any of several files.
+        head_used =
+            starts_with(head, "\xef\xbb\xbf") && head.find('\0') == std::string::npos ? 3 : 0;
         if (!tar_reader::is_header(head.data(), head.size()))
             return;
         told.emplace();

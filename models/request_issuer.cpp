@@ -68,6 +68,12 @@ bool request_issuer::may_come(uint64_t &time_ps) {
     return true;
 }
 
+// Requests, that is: the buffers of receive rings stay posted.
+bool request_issuer::any_under_way() const {
+    return std::any_of(context_.devices.begin(), context_.devices.end(),
+                       [](const driven_device &device) { return device.under_way > 0; });
+}
+
 // When that many requests had ended. Nobody asks for less than before.
 uint64_t request_issuer::nth_end(driven_device &device, uint64_t count) {
     while (device.completed - device.ended_ps.size() + 1 < count)
@@ -82,9 +88,13 @@ void request_issuer::issue_all() {
         hold_slots();
     while (peek()) {
         uint64_t time_ps = 0;
-        if (next_.restart ? context_.requests.live() > 0 : !may_come(time_ps)) {
+        if (next_.restart ? any_under_way() : !may_come(time_ps)) {
             blocked_ = true;
             return;
+        }
+        if (next_.restart) { // no request: what comes now waits for nothing of before
+            has_next_ = false;
+            continue;
         }
         if (time_ps > now) {
             again_.notify(sc_core::sc_time::from_value(time_ps - now));

@@ -36,6 +36,7 @@ class request_issuer : public sc_core::sc_module {
     void issue_all();
     bool peek();
     bool may_come(uint64_t &time_ps);
+    bool any_under_way() const;
     uint64_t nth_end(driven_device &device, uint64_t count);
     void submit(uint64_t time_ps);
     void hold_slots();

@@ -272,3 +272,44 @@ def test_the_same_sector_in_flight_several_times(tmp_path):
     got = blkparse(tmp_path / "t", events)
     assert got["losses"]["implied_unmaps"] == got["losses"]["unmatched_unmaps"] == 0
     assert got["concurrency"]["peak"] == 3
+
+
+def test_joined_recordings_in_closed_loop(tmp_path):
+    """Another boot is no request, waits for no receive ring, and takes the times of its own."""
+    if "costs: this build has no SystemC" in output("list", "costs"):
+        pytest.skip("this build has no SystemC")
+    path, draw, text, now = tmp_path / "t", random.Random(3), "", 2 * 10**9
+    for n in range(300):
+        now += draw.randrange(1, 10**7)
+        for action, ns in ("D", now), ("C", now + 100_000):
+            text += (
+                f"  8,0    1        1 {ns // 10**9:5d}.{ns % 10**9:09d}   697  {action}   R "
+                f"{8 * n} + 8 [x]\n"
+            )
+    once = read(path, text, "--engine", "systemc")
+    twice = read(path, text + text, "--engine", "systemc")
+    assert twice["trace"]["time_steps_back"] == 1
+    assert (once["platform"]["arrived"], twice["platform"]["arrived"]) == (300, 600)
+    assert twice["swiotlb"]["used_hiwater"] == once["swiotlb"]["used_hiwater"]
+    spans = [got["timing"]["simulated_ns"] for got in (once, twice)]
+    assert 1.99 < spans[1] / spans[0] < 2.01
+    capture = bytearray((HERE / "le.pcap").read_bytes())
+    early, late = tmp_path / "early", tmp_path / "late"
+    early.write_bytes(capture)
+    at = 24
+    while at < len(capture):
+        seconds = int.from_bytes(capture[at : at + 4], "little") + 100
+        capture[at : at + 4] = seconds.to_bytes(4, "little")
+        at += 16 + int.from_bytes(capture[at + 8 : at + 12], "little")
+    late.write_bytes(capture)
+    got = result("run", late, early, "--engine", "systemc")
+    assert (got["trace"]["time_steps_back"], got["platform"]["arrived"]) == (1, 6)
+
+
+def test_byte_order_marks_of_further_files(tmp_path):
+    names = []
+    for n in range(3):
+        names.append(tmp_path / f"{n}.csv")
+        names[-1].write_bytes(b"\xef\xbb\xbf" + (HERE / "msr-header.csv").read_bytes())
+    got, once = result("run", *names)["trace"], result("run", HERE / "msr-header.csv")["trace"]
+    assert got["records"] == 3 * once["records"] and got["skipped"]["malformed"] == 0
