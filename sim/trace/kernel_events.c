@@ -48,9 +48,10 @@ struct kernel_events *kernel_events_create(struct bounce_trace *trace)
     trace->recorded.timed = true;
     state->text.dma = dma_events_create();
     state->block = block_events_create();
-    if (state->view == UNSETTLED)
+    trace->held = state->view == UNSETTLED;
+    if (trace->held)
         state->requests = malloc(UNSETTLED_REQUESTS * sizeof(*state->requests));
-    if (!state->text.dma || !state->block || (state->view == UNSETTLED && !state->requests)) {
+    if (!state->text.dma || !state->block || (trace->held && !state->requests)) {
         kernel_events_destroy(state);
         return NULL;
     }
@@ -94,13 +95,14 @@ static enum bounce_status bad_request(struct bounce_trace *trace, struct bounce_
 static void take_mappings(struct bounce_trace *trace, struct kernel_events *state)
 {
     state->view = MAPPINGS;
+    trace->held = false;
     trace->counts.other_events += state->nrequests + state->bad_events;
     free(state->requests);
     state->requests = NULL;
 }
 
-/* Forgets what swiotlb_bounced events came to: none of them has been handed out, they wait for an
- * answer. */
+/* Forgets what swiotlb_bounced events came to: until the view is settled none of them is handed
+ * out. */
 static bool drop_bounced(struct bounce_trace *trace, struct kernel_events *state)
 {
     trace->counts.other_events += state->bounced;
@@ -123,6 +125,7 @@ static enum bounce_status take_block(struct bounce_trace *trace, struct kernel_e
     enum bounce_status status = BOUNCE_OK;
 
     state->view = BLOCK;
+    trace->held = false;
     trace->recorded.no_mappings = true;
     trace->counts.other_events += state->coherent;
     trace->counts.coherent_events -= state->coherent;

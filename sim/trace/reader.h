@@ -66,6 +66,7 @@ struct bounce_trace {
     /* Events in trace order; those that wait for a later record hold back what follows them. */
     struct bounce_event *queue;
     bool *waits;
+    bool held; /* none is handed out yet: the format may still drop them, and their devices */
     uint64_t head;
     uint64_t tail;
 };

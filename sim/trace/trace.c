@@ -305,7 +305,7 @@ enum bounce_status bounce_trace_next(struct bounce_trace *trace, struct bounce_e
     while (*got < capacity) {
         enum bounce_status status;
 
-        if (trace->head < trace->tail && !trace->waits[trace->head & QUEUE_MASK]) {
+        if (!trace->held && trace->head < trace->tail && !trace->waits[trace->head & QUEUE_MASK]) {
             events[(*got)++] = trace->queue[trace->head++ & QUEUE_MASK];
             continue;
         }

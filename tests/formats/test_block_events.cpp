@@ -9,11 +9,12 @@ namespace {
 struct text {
     std::string all = "# tracer: nop\n#\n";
     int us = 1000;
+    const char *flags = ".....";
 
     text &line(const std::string &event, int cpu = 0) {
         char prefix[64];
-        std::snprintf(prefix, sizeof(prefix), "          fio-77      [%03d] ..... %5d.%06d: ", cpu,
-                      us / 1000000, us % 1000000);
+        std::snprintf(prefix, sizeof(prefix), "          fio-77      [%03d] %s %5d.%06d: ", cpu,
+                      flags, us / 1000000, us % 1000000);
         all += prefix + event + "\n";
         us += 10;
         return *this;
@@ -82,6 +83,20 @@ TEST(BlockEvents, PairsByDeviceAndSector) {
     EXPECT_EQ(out.events[1].time_ns, 10000u);
     EXPECT_EQ(out.events[3].cpu, 2u);
     EXPECT_EQ(out.counts.span_ns, 30000u);
+}
+
+// The bounce in an interrupt is over when the CPU is out of it: a failure, if there were answers.
+TEST(BlockEvents, BouncesWithoutAnswersAreForgottenInterruptsToo) {
+    text t;
+    t.issue("8,0 R 4096 () 8 + 8");
+    t.flags = "..s1.";
+    t.bounced(0x10000);
+    t.flags = ".....";
+    t.bounced(0x20000).bounced(0x30000);
+    reading::outcome out = read(t.complete("8,0 R () 8 + 8"));
+    EXPECT_EQ(shape(out), "I4096#0 C#0");
+    EXPECT_EQ(out.devices.size(), 1u);
+    EXPECT_EQ(out.counts.other_events, 3u);
 }
 
 TEST(BlockEvents, OlderKernelsPrintNoPriority) {
