@@ -8,6 +8,21 @@
 #include <iostream>
 
 namespace bouncesim {
+namespace {
+
+// Rules behind one that takes their devices.
+void print_unreached(const platform &p) {
+    for (std::size_t i = 0; i < p.devices.size(); i++)
+        for (std::size_t k = 0; k < i; k++)
+            if (p.devices[k].match == "*" || p.devices[k].match == p.devices[i].match) {
+                std::cout << p.file << ": note: [[device]] " << i + 1 << ", \""
+                          << p.devices[i].match << "\", is never reached: [[device]] " << k + 1
+                          << ", \"" << p.devices[k].match << "\", decides before it\n";
+                break;
+            }
+}
+
+} // namespace
 
 int cmd_check_config(const arguments &args) {
     po::options_description own("Options");
@@ -20,9 +35,11 @@ int cmd_check_config(const arguments &args) {
     for (const std::string &path : values["file"].as<std::vector<std::string>>()) {
         platform read = read_platform_file(path);
         check_platform(read);
-        if (!values.count("quiet"))
-            std::cout << path << ": good, " << read.devices.size() << " device"
-                      << (read.devices.size() == 1 ? "" : "s") << '\n';
+        if (values.count("quiet"))
+            continue;
+        std::cout << path << ": good, " << read.devices.size() << " device"
+                  << (read.devices.size() == 1 ? "" : "s") << '\n';
+        print_unreached(read);
     }
     return exit_done;
 }

@@ -12,7 +12,10 @@ namespace bouncesim {
 namespace {
 
 void read_machine(toml_table &in, platform &p) {
-    in.text("kernel", p.kernel);
+    if (in.text("kernel", p.kernel) && p.kernel.rfind("tree:", 0) != 0 &&
+        !bounce_kernel_find(p.kernel.c_str()))
+        in.refuse("kernel",
+                  "= \"" + p.kernel + "\": not known; `bouncesim list kernels` shows them");
     in.number("cpus", p.cpus, 1, BOUNCE_MAX_CPUS);
     if (in.size("memory", p.machine.memory))
         p.run.memory_bytes = p.machine.memory;
@@ -29,14 +32,16 @@ void read_machine(toml_table &in, platform &p) {
 
 void read_pool(toml_table &in, platform &p) {
     std::uint64_t bytes = 0;
-    p.has_pool = in.number("slots", p.boot.nslabs, 1, 1u << 24);
+    p.has_pool = in.number("slots", p.boot.nslabs, 1, BOUNCE_MAX_NSLABS);
     if (in.size("size", bytes)) {
         if (p.has_pool)
             in.refuse("size", "pool.slots says it already; one is enough");
+        if (bytes >> BOUNCE_SLOT_SHIFT > BOUNCE_MAX_NSLABS)
+            in.refuse("size", "at most 16G was expected");
         p.boot.nslabs = std::max<std::uint64_t>(1, bytes >> BOUNCE_SLOT_SHIFT);
         p.has_pool = true;
     }
-    p.has_pool = in.number("areas", p.boot.nareas, 1, 1u << 16) || p.has_pool;
+    p.has_pool = in.number("areas", p.boot.nareas, 1, BOUNCE_MAX_CPUS) || p.has_pool;
     bool force = false;
     if (in.flag("force", force)) {
         p.force = force;

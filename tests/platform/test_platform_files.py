@@ -67,6 +67,10 @@ def test_printed_with_a_trace_it_needs_no_options(tmp_path, trace):
         ("[machine]\n\nmemory = \"4Q\"\n", 3, ["machine.memory", "4G"]),
         ("[machine]\ncoco = \"sgx\"\n", 2, ["none, sev-snp, tdx"]),
         ("[pool]\nslots = 10\nsize = \"4M\"\n", 3, ["pool.slots says it already"]),
+        ("[pool]\nslots = 8388609\n", 2, ["pool.slots", "8388608"]),
+        ("[pool]\nsize = \"32G\"\n", 2, ["pool.size", "16G"]),
+        ("[pool]\nareas = 8193\n", 2, ["pool.areas", "8192"]),
+        ("[machine]\n\nkernel = \"linux-5\"\n", 3, ["machine.kernel", "list kernels"]),
         ("[pool]\nstart = 5\n", 2, ["multiple of 4096"]),
         ("[pool]\nforce = 1\n", 2, ["true or false"]),
         ("[run]\narrivals = \"late\"\n", 2, ["trace, open, closed"]),
@@ -86,6 +90,18 @@ def test_refusals_name_the_line(tmp_path, text, line, words):
     path = tmp_path / "bad.toml"
     path.write_text(text)
     refused("check-config", path, words=[f"bad.toml:{line}: ", *words])
+
+
+def test_devices_that_no_rule_reaches_are_named(tmp_path):
+    path = tmp_path / "p.toml"
+    a, b, rest = ("[[device]]\nmatch = \"%s\"\n" % name for name in "ab*")
+    path.write_text(a + b + rest)
+    assert output("check-config", path) == f"{path}: good, 3 devices\n"
+    path.write_text(a + rest + b)
+    text = output("check-config", path)
+    assert '[[device]] 3, "b", is never reached: [[device]] 2, "*"' in text
+    path.write_text(a + a)
+    assert '[[device]] 2, "a", is never reached: [[device]] 1, "a"' in output("check-config", path)
 
 
 def test_other_refusals(tmp_path, trace):
