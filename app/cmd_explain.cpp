@@ -40,7 +40,7 @@ struct settings {
 };
 
 // Decimal, 0x... or with K; base 16 for a mask.
-std::uint32_t number(const std::string &text, int base) {
+std::uint32_t number(const char *option, const std::string &text, int base) {
     char *end = nullptr;
     errno = 0;
     std::uint64_t value = std::strtoull(text.c_str(), &end, base);
@@ -48,7 +48,9 @@ std::uint32_t number(const std::string &text, int base) {
         value *= 1024, ++end;
     if (text.empty() || !std::isxdigit(static_cast<unsigned char>(text[0])) || *end || errno ||
         value > UINT32_MAX)
-        throw refused_error("explain: '" + text + "' is not a number in range");
+        throw refused_error("explain: --" + std::string(option) + " " + text + ": a " +
+                            (base == 16 ? "hexadecimal " : "") +
+                            "number of at most 32 bits was expected");
     return static_cast<std::uint32_t>(value);
 }
 
@@ -56,20 +58,24 @@ std::uint32_t number(const std::string &text, int base) {
 bool read_settings(const arguments &args, settings &s) {
     bounce_explain_options &o = s.options;
     bounce_explain_options_init(&o);
-    auto to = [](const char *name, std::uint32_t &value, int base = 0) {
-        auto take = [&value, base](const std::string &text) { value = number(text, base); };
+    auto to = [](const char *option, const char *name, std::uint32_t &value, int base = 0) {
+        auto take = [option, &value, base](const std::string &text) {
+            value = number(option, text, base);
+        };
         return po::value<std::string>()->value_name(name)->notifier(take);
     };
     po::options_description shown("Options");
     auto add = shown.add_options();
     add("help,h", "show this text");
-    add("areas", to("N", o.areas),
+    add("areas", to("areas", "N", o.areas),
         "areas of the pool, when the log has no boot messages that tell");
-    add("min-align-mask", to("HEX", o.min_align_mask, 16), "of the device: fff for nvme, storvsc");
-    add("granule", to("BYTES", o.granule),
+    add("min-align-mask", to("min-align-mask", "HEX", o.min_align_mask, 16),
+        "of the device: fff for nvme, storvsc");
+    add("granule", to("granule", "BYTES", o.granule),
         "IOMMU granule (untrusted device), or a page above 4 KiB");
-    add("slot-size", to("BYTES", o.slot_size), "slot; stock 2048");
-    add("segment-slots", to("N", o.segment_slots), "slots of a slot set; stock 128");
+    add("slot-size", to("slot-size", "BYTES", o.slot_size), "slot; stock 2048");
+    add("segment-slots", to("segment-slots", "N", o.segment_slots),
+        "slots of a slot set; stock 128");
     add("recording", po::value(&s.recording)->value_name("TRACE"),
         "of the same machine: it is replayed, and says what was behind failures of that size");
     add("json", po::value(&s.json)->value_name("FILE"), "write the answers as JSON; - for stdout");
@@ -88,6 +94,10 @@ bool read_settings(const arguments &args, settings &s) {
     } catch (const po::error &e) {
         throw refused_error(std::string("explain: ") + e.what());
     }
+    for (const auto &[option, text] : {std::pair{"json", &s.json}, {"recording", &s.recording}})
+        if (map.count(option) && text->empty())
+            throw refused_error("explain: --" + std::string(option) +
+                                ": is empty; a value was expected");
     if (map.count("help")) {
         std::cout
             << "usage: bouncesim explain [OPTION...] LINE|FILE|-...\n\n"

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <iostream>
 #include <sstream>
+#include <typeinfo>
 
 namespace bouncesim {
 namespace {
@@ -170,6 +171,20 @@ void refuse_empty(const po::options_description &known, const po::variables_map 
     }
 }
 
+// An unsigned number would take -1 as the largest there is.
+void refuse_negative(const po::options_description &known, const po::parsed_options &parsed) {
+    for (const po::option &option : parsed.options) {
+        if (option.position_key >= 0 || option.value.empty() || option.value[0][0] != '-')
+            continue;
+        const po::option_description &told = known.find(option.string_key, false);
+        const auto *typed = dynamic_cast<const po::typed_value_base *>(told.semantic().get());
+        if (typed && (typed->value_type() == typeid(std::uint32_t) ||
+                      typed->value_type() == typeid(std::uint64_t)))
+            throw refused_error("--" + told.long_name() + " " + option.value[0] +
+                                ": a whole number, 0 or more, was expected");
+    }
+}
+
 } // namespace
 
 bool parse_options(const arguments &args, const char *usage, const po::options_description &visible,
@@ -179,13 +194,14 @@ bool parse_options(const arguments &args, const char *usage, const po::options_d
     all.add(visible).add_options()(positional, po::value<std::vector<std::string>>());
     places.add(positional, max_positional);
     try {
-        po::store(
+        po::parsed_options parsed =
             po::command_line_parser(args)
                 .options(all)
                 .positional(places)
                 .style(po::command_line_style::unix_style & ~po::command_line_style::allow_guessing)
-                .run(),
-            values);
+                .run();
+        refuse_negative(all, parsed);
+        po::store(parsed, values);
         po::notify(values);
         refuse_empty(all, values);
     } catch (const po::error &e) {

@@ -76,7 +76,7 @@ pool_options read_pool_options(const po::variables_map &values) {
         bounce_boot boot = {};
         bounce_error error = {};
         if (bounce_boot_parse(text.c_str(), &boot, &error) || boot.nareas || boot.force ||
-            boot.noforce || !boot.nslabs)
+            boot.noforce || !boot.nslabs || text.find(',') != std::string::npos)
             throw refused_error("--per-device " + text +
                                 ": a number of slots, or a size such as 8M, was expected");
         options.device_slots = boot.nslabs;

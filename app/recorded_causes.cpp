@@ -23,7 +23,7 @@ void add(recorded_causes::counts &to, bounce_cause cause) {
 
 simulation_options as_run(const std::string &trace) {
     po::variables_map values;
-    parse_options({trace, "--quiet"}, "", simulation_option_table(), "trace", 1, values);
+    parse_options({"--quiet", "--", trace}, "", simulation_option_table(), "trace", 1, values);
     simulation_options options = read_simulation_options(values);
     options.traces = {trace};
     return options;

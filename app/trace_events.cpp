@@ -385,11 +385,23 @@ void trace_events::finish(std::uint64_t end_ps) {
     text_.clear();
 }
 
+namespace {
+
+// A window as it was given, not rounded for reading.
+std::string exact_time(std::uint64_t ns) {
+    char digits[32];
+    auto [end, error] =
+        std::to_chars(digits, digits + sizeof(digits), static_cast<double>(ns) / 1e9);
+    return std::string(digits, end) + " s";
+}
+
+} // namespace
+
 std::string trace_events::summary() const {
     return "Trace events: " + with_commas(events_) + " in " + options_.events +
            (options_.from_ns || options_.to_ns != UINT64_MAX
-                ? ", from " + time_text(options_.from_ns) +
-                      (options_.to_ns == UINT64_MAX ? "" : " to " + time_text(options_.to_ns))
+                ? ", from " + exact_time(options_.from_ns) +
+                      (options_.to_ns == UINT64_MAX ? "" : " to " + exact_time(options_.to_ns))
                 : "") +
            ".\n";
 }

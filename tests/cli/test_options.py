@@ -303,3 +303,27 @@ def test_sweep_is_the_same_whatever_the_workers(tmp_path):
 def test_run_is_the_same_every_time():
     for args in ["--json", "-"], ["--mappings", "-"], ["--timeline", "-"], ["--fulls", "-"], []:
         assert output("run", TRACE, *args) == output("run", TRACE, *args)
+
+
+@pytest.mark.parametrize(
+    "command, option",
+    [("run", name) for name in ("cpus", "worker-delay", "service-time", "segment-slots", "seed")]
+    + [("run", "held-slots"), ("run", "watchdog"), ("sweep", "jobs"), ("size", "jobs")]
+    + [("lint", "examples"), ("gen", "seed"), ("convert", "cpus")],
+)
+def test_numbers_below_0_are_refused_as_they_were_given(ops, tmp_path, command, option):
+    output_file = [tmp_path / "o.csv"] if command == "convert" else []
+    for given in [f"--{option}=-1"], [f"--{option}", "-1"]:
+        refused(command, ops, *output_file, *given, words=[f"--{option} -1: "])
+
+
+def test_explain_names_the_option_that_is_wrong():
+    line = "a b: swiotlb buffer is full (sz: 4096 bytes), total 32768 (slots), used 5 (slots)"
+    refused("explain", line, "--areas", "many", words=["--areas many: a number"])
+    refused("explain", line, "--min-align-mask", "xyz", words=["--min-align-mask xyz: a hexa"])
+    refused("explain", line, "--recording=-1", words=["-1: cannot open"])
+    refused("explain", line, "--json", "", words=["--json: is empty"])
+
+
+def test_a_pool_for_each_device_is_one_number(ops):
+    refused("run", ops, "--per-device", "1,", words=["--per-device 1,: a number of slots"])

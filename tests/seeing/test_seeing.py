@@ -127,6 +127,7 @@ def test_a_window_holds_what_the_whole_has_there(tmp_path):
     part = Trace(gzip.decompress(files[0].read_bytes()).decode())
     part.check_nesting()
     assert f"Trace events: {len(part.events):,} in {files[0]}, from " in said
+    assert f" to {end / 1e9!r} s." in said or "e-" in repr(end / 1e9)  # as given, not rounded
     for track, slices in whole.slices.items():
         assert [s[:2] for s in slices if s[0] < end and s[1] >= begin and
                 (track[0] != "CPUs" or s[2]["name"] in ("map", "unmap"))] == [
