@@ -53,7 +53,12 @@ bool field_decimal(const struct field *field, uint64_t *value)
 {
     struct cursor c = {field->at, field->at + field->length};
 
-    return scan_decimal(&c, value) && c.at == c.end;
+    if (!scan_decimal(&c, value))
+        return false;
+    if (c.end - c.at > 1 && scan_char(&c, '.'))
+        while (scan_char(&c, '0'))
+            ;
+    return c.at == c.end;
 }
 
 bool field_hex(const struct field *field, uint64_t *value)

@@ -21,6 +21,7 @@ bool field_is(const struct field *field, const char *text); /* whatever the case
 /* Of a row that was split into n fields of which this is the first: it is empty or a comment. */
 bool field_begins_note(const struct field *first, size_t n);
 
+/* A whole number; "4096.0" is one, as programs write them that know no others. */
 bool field_decimal(const struct field *field, uint64_t *value);
 bool field_hex(const struct field *field, uint64_t *value);
 

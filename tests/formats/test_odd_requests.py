@@ -167,6 +167,8 @@ def test_usbmon_setup_packets_that_were_not_captured(tmp_path):
     "text,words",
     [
         ("time_ns,op,comment\n1,read,x\n", [":1: a column", "does not have: `comment`"]),
+        ("time,op,size\n1,read,5\n", [":1: not a row", "a header with time_ns and op"]),
+        ("time_ns;op;size\n1;read;5\n", [":1: columns that are not separated by commas"]),
         ("time_ns,op,size\n-1,read,4096\n", [":2: not what a column time_ns holds: `-1`"]),
         ("time_ns,op,size\n1,read,4k\n", [":2: not what a column size holds: `4k`"]),
         ("time_ns,op,size\n1,append,512\n", [":2: an op that is not known", "`append`"]),
@@ -313,3 +315,13 @@ def test_byte_order_marks_of_further_files(tmp_path):
         names[-1].write_bytes(b"\xef\xbb\xbf" + (HERE / "msr-header.csv").read_bytes())
     got, once = result("run", *names)["trace"], result("run", HERE / "msr-header.csv")["trace"]
     assert got["records"] == 3 * once["records"] and got["skipped"]["malformed"] == 0
+
+
+def test_whole_numbers_with_a_decimal_point(tmp_path):
+    """As pandas writes a column in which a cell is empty."""
+    path = tmp_path / "t"
+    text = "time_ns,op,size,offset,id,response_ns\n0.0,read,4096.0,512.00,1.0,7.0\n5.0,read,512,0,2,\n"
+    assert read(path, text)["trace"]["requests"]["bytes"] == 4608
+    for size in "4096.5", "4096.", ".0", "4096.0.0", "4096.0x":
+        path.write_text(text.replace("4096.0", size))
+        refused("run", path, words=[":2: not what a column size holds"])
