@@ -22,6 +22,54 @@ void print_unreached(const platform &p) {
             }
 }
 
+// What options say of the machine goes before what the file says.
+void take_options(platform &p, const po::variables_map &values, const simulation_options &options) {
+    if (!values["kernel"].defaulted())
+        p.kernel = values["kernel"].as<std::string>();
+    std::uint64_t memory = p.machine.memory, low_memory = p.machine.low_memory;
+    p.machine = options.machine;
+    p.machine.memory = p.machine.memory ? p.machine.memory : memory;
+    p.machine.low_memory = p.machine.low_memory ? p.machine.low_memory : low_memory;
+    p.cpus = options.cpus ? options.cpus : p.cpus;
+    p.boot = options.boot.value_or(p.boot);
+    if (options.boot && options.boot->force) // without it the trace decides
+        p.force = true;
+    else
+        p.force = options.force;
+    p.pool_start = options.start ? options.start : p.pool_start;
+}
+
+// What follows from a trace: the pool as it would be, and the devices that it names. They go first,
+// as rules for any other device come behind them.
+void take_trace(platform &p, const engine_options &engine, trace_session &session) {
+    const bounce_replay_config &used = session.config().replay;
+    if (p.kernel.rfind("tree:", 0) != 0)
+        p.kernel = used.pool.kernel->name;
+    p.cpus = used.pool.cpus;
+    p.boot = {used.pool.nslabs, used.pool.nareas, used.force, false};
+    p.force = used.force;
+    p.pool_start = used.pool.start;
+    if (!session.config().requests && !engine.path.iommu.empty())
+        throw refused_error("--print-config with --iommu: a platform has devices of requests; "
+                            "this trace has mappings");
+    models::path_config path = make_path(engine.path, p.path, p.machine.guest, engine.zero_costs);
+    if (path.use)
+        p.path.iommu = path.iommu;
+    p.path.encryption = path.encryption;
+    p.path.guest = p.machine.guest;
+    while (session.next_recorded().count)
+        continue; // devices may come late
+    std::vector<platform::rule> named;
+    for (const bounce_device &device : session.devices()) {
+        if (!session.config().requests)
+            break;
+        named.push_back({device.name, p.model_of(device.name, session.format().name)});
+        if (path.use)
+            named.back().model.iommu = static_cast<std::uint64_t>(path.use(device));
+    }
+    p.devices.insert(p.devices.begin(), named.begin(), named.end());
+}
+
 } // namespace
 
 int cmd_check_config(const arguments &args) {
@@ -53,25 +101,22 @@ int print_platform(const po::variables_map &values) {
     if (values.count("fit-draws"))
         throw refused_error("--print-config with --fit-draws: a platform file has lines, not the "
                             "times to draw from; --fit alone was expected");
-    if (values.count("trace")) {
-        simulation_options options = read_simulation_options(values);
-        apply_engine(engine, values, options);
+    bool traced = values.count("trace") > 0;
+    po::variables_map told = values;
+    if (!traced) // every other option can be read without one
+        told.insert({"trace", po::variable_value(std::vector<std::string>{"-"}, false)});
+    if (!traced && !engine.path.iommu.empty())
+        throw refused_error("--print-config with --iommu: which devices are behind it follows from "
+                            "a trace, and none was given");
+    simulation_options options = read_simulation_options(told);
+    apply_engine(engine, told, options);
+    take_options(p, values, options);
+    if (traced) {
         trace_session session(options);
-        const bounce_replay_config &used = session.config().replay;
-        p.kernel = values["kernel"].as<std::string>();
-        if (p.kernel.rfind("tree:", 0) != 0)
-            p.kernel = used.pool.kernel->name;
-        p.cpus = used.pool.cpus;
-        p.machine = options.machine;
-        p.boot = {used.pool.nslabs, used.pool.nareas, used.force, false};
-        p.force = used.force;
-        p.pool_start = used.pool.start;
-        for (const bounce_device &device : session.devices())
-            if (session.config().requests)
-                p.devices.push_back({device.name, p.model_of(device.name, session.format().name)});
+        take_trace(p, engine, session);
     }
     for (const models::device_model &model : p.fitted)
-        if (!values.count("trace") || p.usual_model == model.name)
+        if (!traced || p.usual_model == model.name)
             p.devices.push_back({"*", model});
     if (!p.usual_model.empty())
         p.devices.push_back({"*", *models::find_device_model(p.usual_model)});

@@ -256,8 +256,12 @@ engine_result run_requests(trace_session &session, const engine_options &options
     if (config.arrivals == models::arrival_mode::trace && session.config().assumed_service)
         config.arrivals = models::arrival_mode::open;
     config.service_ns = session.options().service_ns.value_or(UINT64_MAX);
-    config.model = [&](std::uint32_t device) {
-        return options.machine.model_of(session.devices()[device].name, session.format().name);
+    config.model = [&](std::uint32_t number) {
+        const bounce_device &device = session.devices()[number];
+        models::device_model model = options.machine.model_of(device.name, session.format().name);
+        if (!options.path.iommu.empty()) // as if the platform said so: larger mappings may be had
+            model.iommu = static_cast<std::uint64_t>(config.path.use(device));
+        return model;
     };
     auto engine = make_engine<models::request_engine>(config, hooks);
     engine_result result = play(*engine, session, rows, watching);

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
-from command import WORKLOADS, bouncesim, needs_binary, output, refused, result
+from command import TESTS, WORKLOADS, bouncesim, needs_binary, output, refused, result
 
 pytestmark = needs_binary
 
@@ -54,6 +54,40 @@ def test_printed_with_a_trace_it_needs_no_options(tmp_path, trace):
     assert "slots = 2048" in full.read_text() and "match = '0'" in full.read_text()
     assert result("run", trace, "--engine", "systemc", "--platform", full)["swiotlb"] == result(
         "run", trace, "--engine", "systemc", *args)["swiotlb"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--iommu lazy --untrusted *",
+        "--iommu strict --iommu-set walkers=2",
+        "--coco tdx --memory 2G --costs zero",
+        f"--platform {WORKLOADS}/platforms/laptop-32bit.toml",
+        f"--platform {WORKLOADS}/platforms/laptop-32bit.toml --iommu strict",
+        "--swiotlb 4096,2 --kernel linux-6.1 --scattered 50 --time-scale 0.5",
+    ],
+)
+def test_what_is_printed_runs_as_the_options_did(tmp_path, options):
+    args = ["run", TESTS / "data/vblk4096.ftrace.xz", "--only", "block", "--engine", "systemc"]
+    path = tmp_path / "p.toml"
+    path.write_text(output(*args, *options.split(), "--print-config"))
+    output("check-config", path)
+    first, second = result(*args, *options.split()), result(*args, "--platform", path)
+    for config in first["config"], second["config"]:  # where the size is from is all that differs
+        del config["inferred"], config["size_rule"]
+    assert first == second
+
+
+def test_options_are_printed_without_a_trace_too(tmp_path):
+    path = tmp_path / "p.toml"
+    options = ["--coco", "tdx", "--memory", "4G", "--cpus", "9", "--swiotlb", "512,2,force",
+               "--kernel", "linux-6.1", "--pool-start", "7f000000"]
+    path.write_text(output("run", "--engine", "systemc", *options, "--print-config"))
+    text = path.read_text()
+    for word in ['coco = "tdx"', "memory = 4294967296", "cpus = 9", "slots = 512", "areas = 2",
+                 "force = true", "kernel = 'linux-6.1'", f"start = {0x7f000000}", "[encryption]"]:
+        assert word in text.splitlines(), word
+    refused("run", "--engine", "systemc", "--iommu", "lazy", "--print-config", words=["a trace"])
 
 
 @pytest.mark.parametrize(
