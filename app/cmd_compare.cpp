@@ -128,17 +128,26 @@ bool is_worse(const bounce_stat_info &info, double a, double b, double tolerated
     return false;
 }
 
-// Addresses are compared with the recording's: that says something of the recorded pool only.
-bool as_recorded(const record &r) {
+const json::value *config_of(const record &r, const char *key) {
     const json::value *config = r.stats.if_contains("config");
-    const json::value *at =
-        config && config->is_object() ? config->as_object().if_contains("as_recorded") : nullptr;
+    return config && config->is_object() ? config->as_object().if_contains(key) : nullptr;
+}
+
+// Addresses are compared with the recording's: that says something of the recorded pool only, and
+// of one kernel, as another one has other places for good reasons.
+bool as_recorded(const record &r) {
+    const json::value *at = config_of(r, "as_recorded");
     return at && at->is_bool() && at->as_bool();
+}
+
+bool same_kernel(const record &a, const record &b) {
+    const json::value *of_a = config_of(a, "kernel"), *of_b = config_of(b, "kernel");
+    return of_a && of_b && *of_a == *of_b;
 }
 
 void compare_records(const record &a, const record &b, const thresholds &limits,
                      std::vector<difference> &out) {
-    bool with_recorded = as_recorded(a) && as_recorded(b);
+    bool with_recorded = as_recorded(a) && as_recorded(b) && same_kernel(a, b);
     for (std::size_t i = 0; const bounce_stat_info *info = bounce_stat_at(i); i++) {
         if (std::string_view(info->section) == "recorded" && !with_recorded)
             continue;

@@ -9,6 +9,7 @@
 #include "summary.hpp"
 #include "text.hpp"
 
+#include <algorithm>
 #include <iostream>
 #include <optional>
 
@@ -70,8 +71,16 @@ std::vector<sweep_point> every_size(const size_request &request, const trace_ses
 }
 
 // What makes the trace say less than there was; empty when nothing does.
-std::vector<std::string> doubts(const trace_session &session, const bounce_stats &stats) {
+std::vector<std::string> doubts(const trace_session &session,
+                                const std::vector<size_answer> &answers) {
     std::vector<std::string> lines;
+    const bounce_stats &stats = answers[0].points.back()->stats;
+    for (const size_answer &answer : answers)
+        for (const sweep_point *named : {answer.least, answer.recommended}) {
+            std::string line = named ? option_overruled(session, *named) : "";
+            if (!line.empty() && std::find(lines.begin(), lines.end(), line) == lines.end())
+                lines.push_back(line);
+        }
     if (stats.recorded_full_recorded)
         lines.push_back(with_commas(stats.recorded_full_recorded) +
                         " maps failed while it was recorded: demand may be understated; record "
@@ -153,7 +162,7 @@ json::object result_json(const trace_session &session, const size_request &reque
     }
     for (const platform_rule &rule : platform_rules(session, answers[0], request.allowed))
         rules.push_back(rule_json(rule));
-    for (const std::string &line : doubts(session, answers[0].points.back()->stats))
+    for (const std::string &line : doubts(session, answers))
         notes.emplace_back(line);
     json::object out{{"schema", "bouncesim-size/1"}, {"version", BOUNCESIM_VERSION}};
     out["trace"] = trace_json(session);
@@ -276,7 +285,7 @@ void print_result(const trace_session &session, const size_request &request,
         print_answer(session, answer, request, force);
         std::cout << '\n';
     }
-    for (const std::string &line : doubts(session, answers[0].points.back()->stats))
+    for (const std::string &line : doubts(session, answers))
         std::cout << "note: " << line << '\n';
     for (const std::string &line : session.config().inferred)
         std::cout << "inferred: " << line << '\n';

@@ -63,9 +63,11 @@ std::string answer(const trace_session &session, const std::vector<sweep_point> 
         return nothing_bounced(session);
     if (!best)
         return "No size tried is free of failures.";
+    std::string overruled = option_overruled(session, *best);
     return with_commas(best->nslabs) + " slots (" + bytes_text(best->bytes) +
            ") is the smallest size tried without a failure: swiotlb=" +
-           boot_option(*best, is_forced(session)) + ".";
+           boot_option(*best, is_forced(session)) + "." +
+           (overruled.empty() ? "" : "\nnote: " + overruled);
 }
 
 void print_table(const trace_session &session, const std::vector<sweep_point> &points) {

@@ -4,6 +4,7 @@
 #include "text.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace bouncesim {
 
@@ -107,6 +108,23 @@ std::string size_told(const trace_session &session) {
 std::string boot_option(const sweep_point &point, bool force) {
     return std::to_string(point.bytes >> BOUNCE_SLOT_SHIFT) + "," + std::to_string(point.nareas) +
            (force ? ",force" : "");
+}
+
+std::string option_overruled(const trace_session &session, const sweep_point &point) {
+    bounce_machine machine = session.options().machine;
+    bounce_boot boot = {point.bytes >> BOUNCE_SLOT_SHIFT, point.nareas, false, false};
+    std::uint64_t nslabs = 0;
+    std::uint32_t nareas = 0;
+    machine.cpus = session.config().replay.pool.cpus;
+    machine.low_memory = 0;
+    if (machine.arch == BOUNCE_ARCH_ARM64 && std::strcmp(point.kernel->name, "linux-6.1") == 0)
+        return ""; // 6.7 brought the rule
+    bounce_boot_pool(&boot, &machine, &nslabs, &nareas);
+    if (nslabs == boot.nslabs)
+        return "";
+    return "swiotlb=" + boot_option(point, false) +
+           " looks to that machine as if no size was asked for: it makes " + with_commas(nslabs) +
+           " slots (" + bytes_text(nslabs << BOUNCE_SLOT_SHIFT) + ")";
 }
 
 namespace {

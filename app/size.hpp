@@ -37,6 +37,10 @@ std::string size_told(const trace_session &session);
 // "4096,4,force": what follows swiotlb= for that pool.
 std::string boot_option(const sweep_point &point, bool force);
 
+// What a machine whose memory sizes the pool makes of that option, when it looks to it as if no
+// size was asked for; empty when it takes it as it is.
+std::string option_overruled(const trace_session &session, const sweep_point &point);
+
 // A size that a kernel would choose by itself, held against an answer.
 struct platform_rule {
     const char *name;

@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from command import bouncesim, needs_binary, output, refused
+from command import WORKLOADS, bouncesim, needs_binary, output, refused
 
 pytestmark = needs_binary
 
@@ -87,3 +87,17 @@ def test_compare_refuses_wrong_arguments(tmp_path, ops):
     refused("compare", ops, ops, ops)
     refused("compare", tmp_path / "none", ops, words=["none"])
     refused("compare", tmp_path, tmp_path, words=["result.json"])
+
+
+def test_another_kernel_is_not_worse_for_placing_otherwise_than_recorded(tmp_path):
+    """What equals the recording is compared of one kernel; the counts of both all the same."""
+    trace = WORKLOADS / "nvme1024.ftrace.xz"
+    files = {name: tmp_path / f"{name}.json" for name in ("linux-6.12", "linux-6.1")}
+    for name, file in files.items():
+        output("run", trace, "--kernel", name, "--quiet", "--json", file)
+    text = output("compare", *files.values(), status=3)
+    assert "events.full" in text and "recorded." not in text
+    changed = json.loads(files["linux-6.12"].read_text())
+    changed["recorded"]["addresses_equal"] -= 1
+    files["linux-6.1"].write_text(json.dumps(changed))
+    assert "recorded.addresses_equal" in output("compare", *files.values(), status=3)

@@ -165,3 +165,16 @@ def test_what_limits_sizes_is_said(ops):
     for command in "size", "sweep":
         assert "whatever --swiotlb" in output(command, ops, "--swiotlb", "512,2")
         assert "whatever --swiotlb" not in output(command, ops, "--swiotlb", ",2")
+
+
+def test_an_answer_that_the_kernel_would_overrule_is_noted(ops):
+    """32768 slots look to a confidential guest as if nothing was asked for; 256 areas make them."""
+    guest = ["--coco", "tdx", "--memory", "16G"]
+    got = result("size", ops, "--areas", "256", *guest)
+    assert got["swiotlb"] == "32768,256"
+    assert [note for note in got["notes"] if "524,288 slots (1 GiB)" in note]
+    made = result("run", ops, "--swiotlb", got["swiotlb"], *guest)
+    assert made["swiotlb"]["nslabs"] == 524288
+    assert "524,288 slots" in output("sweep", ops, "--sizes", "32768", *guest)
+    assert "looks to that machine" not in output("sweep", ops, "--sizes", "16384", *guest)
+    assert "looks to that machine" not in output("size", ops, "--areas", "256")
