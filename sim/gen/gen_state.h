@@ -26,7 +26,8 @@ struct piece { /* its place is its handle */
 
 struct stream_state {
     struct bounce_random random;
-    uint64_t clock_ns; /* of its on-times, put together */
+    uint64_t clock_ns; /* of its on-times, put together; by loads: when the next one is due, however
+                        * long the last one waited */
     uint64_t in_flight;
     uint64_t waiting;
     uint64_t begun;

@@ -195,9 +195,14 @@ enum bounce_status gen_begin(struct bounce_gen *gen, uint32_t number, struct bou
     }
     lifetime_ns = gen_draw(gen, number, &state->lifetimes, &stream->lifetime_ns);
     status = gen_plan(gen, lifetime_ns, END, operation);
-    if (!status && stream->arrivals == BOUNCE_ARRIVALS_LOADS)
-        status =
-            gen_plan(gen, gen_draw(gen, number, &state->gaps, &stream->gap_ns), ARRIVAL, number);
+    if (!status && stream->arrivals == BOUNCE_ARRIVALS_LOADS) {
+        uint64_t gap_ns = gen_draw(gen, number, &state->gaps, &stream->gap_ns);
+
+        if (__builtin_add_overflow(state->clock_ns, gap_ns, &state->clock_ns))
+            state->clock_ns = UINT64_MAX;
+        status = gen_plan(gen, state->clock_ns > gen->now_ns ? state->clock_ns - gen->now_ns : 0,
+                          ARRIVAL, number);
+    }
     return status;
 }
 

@@ -69,9 +69,9 @@ enum bounce_status gen_start(struct bounce_gen *gen, uint32_t number)
                 gen_plan(gen, bounce_dist_draw(&stream->gap_ns, &state->random), ARRIVAL, number);
         break;
     case BOUNCE_ARRIVALS_LOADS:
+        state->clock_ns = gen_draw(gen, number, &state->gaps, &stream->gap_ns);
         if (!status)
-            status = gen_plan(gen, gen_draw(gen, number, &state->gaps, &stream->gap_ns), ARRIVAL,
-                              number);
+            status = gen_plan(gen, state->clock_ns, ARRIVAL, number);
         break;
     }
     return status;

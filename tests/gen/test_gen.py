@@ -155,6 +155,18 @@ def test_round_trip(trace, seed, tmp_path):
     assert abs(again - recorded) <= recorded * 0.25
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_what_waited_for_room_is_made_up_for(seed, tmp_path):
+    """A ring that is always full: operations wait for one to end, their rate is that recorded."""
+    trace, spec, made = TESTS / "data/e1000-1024.ftrace.xz", tmp_path / "h.toml", tmp_path / "t.bnc"
+    was = result("info", trace)
+    output("info", trace, "--histograms", spec, "--quiet")
+    output("gen", spec, "-o", made, "--seed", seed)
+    now = result("info", made)
+    assert now["totals"]["maps"] > 0.75 * was["totals"]["maps"]
+    assert abs(now["demand"]["slots_peak"] - was["demand"]["slots_peak"]) <= 8
+
+
 def test_round_trip_of_requests(tmp_path):
     spec = WORKLOADS / "specs/scsi.toml"
     first, second, histograms = tmp_path / "1.csv", tmp_path / "2.csv", tmp_path / "h.toml"
