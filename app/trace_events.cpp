@@ -66,6 +66,7 @@ trace_events::trace_events(const watch_options &options, const bounce_swiotlb_co
     for (const char *each : {"used slots", "high-water slots", "slots", "transient slots"})
         pool_.push_back({pool_pid, each});
     pool_[2].value = pool.nslabs;
+    areas_ = std::max(pool.nareas, 1u);
     std::uint32_t areas = pool.nslabs && !pool.device_nslabs ? pool.nareas : 0;
     if (areas <= most_areas)
         for (std::uint32_t area = 0; area < areas; area++)
@@ -246,6 +247,11 @@ void trace_events::phase(std::uint32_t cpu, models::cpu_phase what, std::uint64_
     }
 }
 
+std::string trace_events::area_name(std::uint32_t number) const {
+    std::string pool = number < areas_ ? "" : "pool " + std::to_string(number / areas_) + " ";
+    return pool + "area " + std::to_string(number % areas_);
+}
+
 void trace_events::lock(const models::lock_report &report) {
     std::uint64_t begin_ns = report.begin_ps / 1000, end_ns = report.end_ps / 1000;
     std::uint64_t arrival_ns = report.arrival_ps / 1000;
@@ -257,8 +263,7 @@ void trace_events::lock(const models::lock_report &report) {
         named_areas_.resize(std::size_t{report.area} + 1);
     if (!named_areas_[report.area]) {
         named_areas_[report.area] = true;
-        name("thread_name", locks_pid, first_lock + report.area,
-             "area " + std::to_string(report.area));
+        name("thread_name", locks_pid, first_lock + report.area, area_name(report.area));
     }
     if (inside(begin_ns, end_ns)) {
         slice(locks_pid, first_lock + report.area, "CPU " + std::to_string(report.cpu),
@@ -272,7 +277,7 @@ void trace_events::lock(const models::lock_report &report) {
         begin(phase, locks_pid, 0, phase == 'b' ? arrival_ns : begin_ns);
         text_field("cat", "lock");
         field("id", id, true);
-        text_field("name", "waiting for area " + std::to_string(report.area));
+        text_field("name", "waiting for " + area_name(report.area));
         text_ += ",\"args\":{";
         field("cpu", report.cpu);
         end(true);

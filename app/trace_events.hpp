@@ -67,6 +67,7 @@ class trace_events final : public watched_file {
     }
     device_state &device(std::uint32_t index);
     std::vector<part> &parts(std::uint32_t cpu);
+    std::string area_name(std::uint32_t number) const;
     void begin(char phase, std::uint64_t pid, std::uint64_t tid, std::uint64_t ns);
     void field(std::string_view key, std::uint64_t value, bool hex = false);
     void text_field(std::string_view key, std::string_view value);
@@ -92,6 +93,7 @@ class trace_events final : public watched_file {
 
     std::vector<std::vector<part>> parts_; // by CPU
     std::vector<bool> named_areas_;
+    std::uint32_t areas_ = 1; // of each pool
     std::vector<device_state> known_;
     time_order<step> steps_;
     std::vector<counter> pool_; // used, high-water, slots, transient; then by area

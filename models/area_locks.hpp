@@ -17,16 +17,19 @@ namespace bouncesim::models {
 class area_locks {
   public:
     area_locks(const costs &timing, uint32_t areas)
-        : timing_(timing), follows_(timing.slot_line_ps != 0), locks_(std::max(areas, 1u)),
-          lines_((locks_.size() + areas_a_line - 1) / areas_a_line) {}
+        : timing_(timing), follows_(timing.slot_line_ps != 0), areas_(std::max(areas, 1u)),
+          pools_(1, pool(areas_)) {}
 
     // Taken by `cpu` at `arrival_ps` or when it is free, held for `work_ps`; returns when it is
     // left. After another CPU the line of the slots has to come over as well, `slot_lines` times.
+    // Grown pools have numbers from 1 on, and no more areas than the default pool.
     uint64_t hold(uint32_t area, uint32_t cpu, uint64_t arrival_ps, uint64_t work_ps,
-                  unsigned slot_lines) {
-        area &= static_cast<uint32_t>(locks_.size() - 1);
-        lock &wanted = locks_[area];
-        line &around = lines_[area / areas_a_line];
+                  unsigned slot_lines, uint32_t number = 0) {
+        area &= areas_ - 1;
+        while (number >= pools_.size())
+            pools_.emplace_back(areas_);
+        lock &wanted = pools_[number].locks[area];
+        line &around = pools_[number].lines[area / areas_a_line];
         bool moves = wanted.holder != line::nobody && wanted.holder != cpu;
         uint64_t begin = arrival_ps;
         begun_ps_ = arrival_ps;
@@ -68,7 +71,7 @@ class area_locks {
         return begun_ps_;
     }
     uint32_t size() const {
-        return static_cast<uint32_t>(locks_.size());
+        return areas_;
     }
 
     uint64_t waits = 0;
@@ -107,10 +110,16 @@ class area_locks {
         uint64_t free_at_ps = 0;
         uint32_t holder = line::nobody; // the last one
     };
+    struct pool {
+        explicit pool(uint32_t areas)
+            : locks(areas), lines((areas + areas_a_line - 1) / areas_a_line) {}
+        std::vector<lock> locks;
+        std::vector<line> lines;
+    };
     const costs &timing_;
-    const bool follows_;      // lines one by one
-    std::vector<lock> locks_; // a power of two of them
-    std::vector<line> lines_;
+    const bool follows_;   // lines one by one
+    const uint32_t areas_; // a power of two
+    std::vector<pool> pools_;
     lock counters_;
     line counters_line_;
     uint64_t begun_ps_ = 0;

@@ -24,7 +24,8 @@ bounce_service::bounce_service(const sc_core::sc_module_name &name, const costs 
                                const bounce_replay_config &pool, const bounce_replay_hooks *hooks,
                                activity *watch)
     : sc_module(name), calls("calls"), memory("memory"), timing_(timing), watch_(watch),
-      replay_(nullptr, bounce_replay_destroy), pool_start_(pool.pool.start) {
+      replay_(nullptr, bounce_replay_destroy), grows_(bounce_kernel_grows(pool.pool.kernel)),
+      pool_start_(pool.pool.start) {
     calls.register_b_transport(this, &bounce_service::b_transport);
     to_memory_.extension.request = dma_request::copy;
     if (hooks)
@@ -133,8 +134,10 @@ const bounce_mapping *bounce_service::mapping(uint32_t handle) const {
     return found ? found : &unmapped;
 }
 
-uint32_t bounce_service::area_of(uint64_t tlb_addr) const {
-    return static_cast<uint32_t>((tlb_addr - pool_start_) / area_bytes_);
+bounce_lock bounce_service::lock_of(uint64_t tlb_addr) const {
+    if (grows_)
+        return bounce_swiotlb_lock_of(bounce_replay_mem(replay_.get()), tlb_addr);
+    return {0, static_cast<uint32_t>((tlb_addr - pool_start_) / area_bytes_)};
 }
 
 void bounce_service::core(const operation &op, const bounce_event &event) {
@@ -167,13 +170,17 @@ void bounce_service::on_path(const operation &op, uint64_t begin_ps, uint64_t en
 }
 
 // Returns when the lock is left.
-uint64_t bounce_service::hold_lock(const operation &op, uint32_t area, uint64_t arrival_ps,
+uint64_t bounce_service::hold_lock(const operation &op, bounce_lock which, uint64_t arrival_ps,
                                    uint64_t work_ps, unsigned slot_lines) {
+    if (which.pool == BOUNCE_OWN_LOCK)
+        return arrival_ps + timing_.lock_ps + work_ps;
     uint64_t waits = locks_->waits;
-    uint64_t end_ps = locks_->hold(area, op.event.cpu, arrival_ps, work_ps, slot_lines);
+    uint64_t end_ps =
+        locks_->hold(which.area, op.event.cpu, arrival_ps, work_ps, slot_lines, which.pool);
     if (watch_)
-        watch_->lock({area & (locks_->size() - 1), op.cpu, locks_->waits > waits, arrival_ps,
-                      end_ps - work_ps - timing_.lock_ps, end_ps});
+        watch_->lock({which.pool * locks_->size() + (which.area & (locks_->size() - 1)), op.cpu,
+                      locks_->waits > waits, arrival_ps, end_ps - work_ps - timing_.lock_ps,
+                      end_ps});
     return end_ps;
 }
 
@@ -200,15 +207,20 @@ void bounce_service::map(dma_extension &ext, uint64_t &time_ps) {
     const bounce_event &event = ext.op->event;
     run(*ext.op, time_ps);
     if (pooled_) {
+        bounce_lock_walk walk = {};
         for (uint32_t i = 0; i < result_.locks; i++) {
+            bounce_lock which = {0, event.cpu + i};
+            if (grows_)
+                which =
+                    bounce_swiotlb_next_lock(bounce_replay_mem(replay_.get()), event.cpu, &walk);
             uint64_t probes = result_.probes / result_.locks;
             uint64_t work_ps = 0;
             if (i + 1 == result_.locks) {
                 probes += result_.probes % result_.locks;
                 work_ps = result_.slots * timing_.slot_ps;
             }
-            time_ps = hold_lock(*ext.op, event.cpu + i, time_ps,
-                                work_ps + probes * timing_.probe_ps, lines_of_map);
+            time_ps = hold_lock(*ext.op, which, time_ps, work_ps + probes * timing_.probe_ps,
+                                lines_of_map);
         }
         time_ps += timing_.map_ps;
         if (result_.outcome == BOUNCE_MAP_OK) {
@@ -244,12 +256,14 @@ void bounce_service::copy_back(const dma_extension &ext, uint64_t &time_ps) {
 
 void bounce_service::unmap(dma_extension &ext, uint64_t &time_ps) {
     const bounce_mapping was = *mapping(ext.op->event.handle);
+    bounce_lock which = {BOUNCE_OWN_LOCK, 0};
+    if (was.state == BOUNCE_BOUNCED || was.state == BOUNCE_COHERENT)
+        which = lock_of(was.dma_addr); // before a transient pool is gone
     run(*ext.op, time_ps);
     pooled_ = was.state == BOUNCE_BOUNCED || was.state == BOUNCE_COHERENT;
     if (!pooled_)
         return;
-    time_ps = hold_lock(*ext.op, area_of(was.dma_addr), time_ps, was.slots * timing_.slot_ps,
-                        lines_of_unmap);
+    time_ps = hold_lock(*ext.op, which, time_ps, was.slots * timing_.slot_ps, lines_of_unmap);
     time_ps = locks_->count(ext.op->event.cpu, time_ps + timing_.unmap_ps, locks_->begun_ps());
 }
 

@@ -64,13 +64,13 @@ class bounce_service : public sc_core::sc_module {
     void sync(dma_extension &ext, uint64_t &time_ps);
     void copy_back(const dma_extension &ext, uint64_t &time_ps);
     void copy(uint32_t cpu, uint64_t tlb_addr, uint64_t bytes, uint64_t &time_ps);
-    uint64_t hold_lock(const operation &op, uint32_t area, uint64_t arrival_ps, uint64_t work_ps,
-                       unsigned slot_lines);
+    uint64_t hold_lock(const operation &op, bounce_lock which, uint64_t arrival_ps,
+                       uint64_t work_ps, unsigned slot_lines);
     void on_path(const operation &op, uint64_t begin_ps, uint64_t end_ps);
     void run(const operation &op, uint64_t &time_ps);
     void core(const operation &op, const bounce_event &event);
     const bounce_mapping *mapping(uint32_t handle) const;
-    uint32_t area_of(uint64_t tlb_addr) const;
+    bounce_lock lock_of(uint64_t tlb_addr) const;
 
     static void on_mapped(void *context, const bounce_event *event,
                           const bounce_map_result *result);
@@ -92,6 +92,7 @@ class bounce_service : public sc_core::sc_module {
     std::unique_ptr<bounce_replay, void (*)(bounce_replay *)> replay_;
     std::unique_ptr<area_locks> locks_;
     std::unique_ptr<copy_cache> cache_;
+    const bool grows_;
     uint64_t pool_start_;
     uint64_t area_bytes_;
     dma_transaction to_memory_;

@@ -12,9 +12,10 @@ namespace bouncesim::models {
 
 class copy_cache {
   public:
-    // One stamp a slot of the default pool; slots of other pools share them.
+    // One stamp a slot of the default pool, and no fewer than for 128 MiB: slots of other pools
+    // share them.
     copy_cache(uint64_t cache_bytes, uint64_t nslabs) : cache_bytes_(cache_bytes) {
-        uint64_t stamps = 1;
+        uint64_t stamps = 65536;
         while (stamps < nslabs)
             stamps *= 2;
         mask_ = stamps - 1;

@@ -118,4 +118,5 @@ const struct bounce_policy policy_pool_by_pool = {
     .describe = linux_6_12_describe,
     .run_shape = linux_6_12_run_shape,
     .grows = true,
+    .by_pool = true,
 };

@@ -45,6 +45,7 @@ struct bounce_policy {
     void (*run_shape)(struct pool *pool, uint32_t area, const struct slot_request *slots,
                       struct run_shape *run);
     bool grows;       /* SWIOTLB_DYNAMIC */
+    bool by_pool;     /* all areas of a pool before the next one */
     bool strict_sync; /* 6.1: an address in the first `offset` bytes of any slot syncs nothing */
 };
 

@@ -118,7 +118,7 @@ made make(const bounce_gen_config &config, std::size_t capacity = 100) {
 const std::uint16_t cpus[] = {0, 1, 2, 3};
 
 struct setup {
-    bounce_gen_device device = {0, cpus, 4, 100};
+    bounce_gen_device device = {0, cpus, 4, 100, 0};
     bounce_gen_stream stream = {};
     bounce_gen_config config = {};
 

@@ -33,7 +33,7 @@ struct call_report {
 };
 
 struct lock_report {
-    uint32_t area;
+    uint32_t area; // those of grown pools count on from the default pool's, as many for each
     uint32_t cpu;
     bool waited;         // another CPU held it
     uint64_t arrival_ps; // when the CPU asked for it

@@ -96,8 +96,7 @@ struct bounce_gen_device {
     const uint16_t *cpus; /* one of them for each operation; the caller's */
     size_t ncpus;
     uint32_t high_percent; /* of the buffers, those above 4 GiB */
-    uint64_t
-        seg_boundary; /* as a mask: no buffer spans a multiple of it, but larger ones; 0: any */
+    uint64_t seg_boundary; /* a mask: no buffer spans a multiple of it, but larger ones; 0: any */
 };
 
 #define BOUNCE_GEN_SEGMENTS 256u

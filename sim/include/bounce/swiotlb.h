@@ -198,6 +198,30 @@ BOUNCE_API bool bounce_swiotlb_place(struct bounce_swiotlb *mem,
                                      const struct bounce_map_request *request, uint64_t tlb_addr,
                                      bool move_cursor);
 
+/* The lock of an area: its pool (0 the default one, then the grown ones, oldest first) and its
+ * number there. BOUNCE_OWN_LOCK: of a transient pool, which nobody else has. */
+#define BOUNCE_OWN_LOCK UINT32_MAX
+struct bounce_lock {
+    uint32_t pool;
+    uint32_t area;
+};
+
+/* Where a search stands; all zero: at its start. */
+struct bounce_lock_walk {
+    uint32_t number; /* areas counted from the CPU's own */
+    uint32_t pools;  /* of them, looked at */
+};
+
+/* The next lock that a search by `cpu` takes when it finds nothing before, as the pools stand now;
+ * BOUNCE_OWN_LOCK when it is through all of them. For kernels that grow (bounce_kernel_grows()). */
+BOUNCE_API struct bounce_lock bounce_swiotlb_next_lock(const struct bounce_swiotlb *mem,
+                                                       uint32_t cpu, struct bounce_lock_walk *walk);
+
+/* The lock of the area that holds `tlb_addr`; BOUNCE_OWN_LOCK too outside every pool. For the same
+ * kernels. Linear in the number of grown pools. */
+BOUNCE_API struct bounce_lock bounce_swiotlb_lock_of(const struct bounce_swiotlb *mem,
+                                                     uint64_t tlb_addr);
+
 struct bounce_area_state {
     uint64_t start;  /* address of its first slot */
     uint32_t cursor; /* slots from there */
