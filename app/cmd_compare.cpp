@@ -197,12 +197,12 @@ void compare_files(const std::string &path_a, const std::string &path_b, const t
                 compare_records(one, other, limits, out);
                 compared++;
             }
-    if (compared - before < std::max(ra.size(), rb.size()))
-        std::cerr << "bouncesim: " << path_a << " and " << path_b << ": "
-                  << std::max(ra.size(), rb.size()) - (compared - before)
-                  << " points are in one of the two only and were left out\n";
     if (compared == before)
         throw refused_error(path_a + " and " + path_b + ": no point in common");
+    if (std::size_t alone = ra.size() + rb.size() - 2 * (compared - before))
+        std::cerr << "bouncesim: " << path_a << " and " << path_b << ": " << alone
+                  << (alone == 1 ? " point is" : " points are")
+                  << " in one of the two only and left out\n";
 }
 
 std::string number(const std::optional<double> &value) {

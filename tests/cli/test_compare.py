@@ -101,3 +101,11 @@ def test_another_kernel_is_not_worse_for_placing_otherwise_than_recorded(tmp_pat
     changed["recorded"]["addresses_equal"] -= 1
     files["linux-6.1"].write_text(json.dumps(changed))
     assert "recorded.addresses_equal" in output("compare", *files.values(), status=3)
+
+
+def test_points_of_one_sweep_only_are_counted(ops, tmp_path):
+    files = tmp_path / "a.json", tmp_path / "b.json"
+    for file, sizes in zip(files, ("512,1024", "1024,2048")):
+        output("sweep", ops, "--sizes", sizes, "--quiet", "--json", file)
+    done = bouncesim("compare", *files)
+    assert b"1 result compared" in done.stdout and b"2 points are in one of the two" in done.stderr
