@@ -6,6 +6,7 @@
 #include "text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum column {
     NONE,
@@ -88,17 +89,21 @@ static bool is_header(uint32_t seen)
     return seen & (1u << TIME_NS | 1u << TIME_US | 1u << TIME_S) && seen & 1u << OP;
 }
 
+/* A header that is refused leaves the one before as it was. */
 static enum row_result read_header(struct row_state *state, const struct field *f, size_t n)
 {
+    uint8_t columns[COLUMNS_MAX];
+
     if (n == 1 && memchr(f[0].at, ';', f[0].length))
         return row_bad(state, "columns that are not separated by commas", &f[0]);
     if (n > COLUMNS_MAX || !is_header(header_columns(f, n)))
         return ROW_BAD;
     for (size_t i = 0; i < n; i++) {
-        state->columns[i] = column_of(&f[i]);
-        if (state->columns[i] == NONE)
+        columns[i] = column_of(&f[i]);
+        if (columns[i] == NONE)
             return row_bad(state, "a column that bouncesim's CSV does not have", &f[i]);
     }
+    memcpy(state->columns, columns, n);
     state->ncolumns = (uint8_t)n;
     state->has_header = true;
     return ROW_NOTE;

@@ -184,6 +184,14 @@ def test_own_csv_says_which_field(tmp_path, text, words):
     refused("run", path, words=[*words, "docs/formats/csv.md", "(--skip-malformed leaves such lines"])
 
 
+def test_a_header_that_is_refused_leaves_the_one_before(tmp_path):
+    path = tmp_path / "t"
+    path.write_text("time_us,op,size\n1,read,512\ntime_us,op,pages\n2,read,512\n")
+    refused("run", path, words=[":3: a column", "`pages`"])
+    got = result("run", path, "--skip-malformed")["trace"]
+    assert (got["requests"]["bytes"], got["malformed"]) == (1024, 1)
+
+
 def test_times_that_say_little(tmp_path):
     """Of whole seconds peaks cannot be told; of whole numbers the unit cannot."""
     text = "".join(f"{1538323200 + n // 3},{n * 8},8,{n % 2},1063\n" for n in range(9))
