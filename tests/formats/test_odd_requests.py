@@ -189,7 +189,7 @@ def test_a_header_that_is_refused_leaves_the_one_before(tmp_path):
     path.write_text("time_us,op,size\n1,read,512\ntime_us,op,pages\n2,read,512\n")
     refused("run", path, words=[":3: a column", "`pages`"])
     got = result("run", path, "--skip-malformed")["trace"]
-    assert (got["requests"]["bytes"], got["malformed"]) == (1024, 1)
+    assert (got["requests"]["bytes"], got["skipped"]["malformed"]) == (1024, 1)
 
 
 def test_times_that_say_little(tmp_path):
