@@ -283,11 +283,11 @@ const bounce_kernel *trace_session::order_kernel() const {
 void trace_session::settle_recorded(bounce_replay_config &replay) const {
     const bounce_inference &recorded = config_.recorded;
     const bounce_swiotlb_config &pool = replay.pool;
-    replay.as_recorded = !config_.requests && pool.nslabs == recorded.nslabs &&
-                         pool.nareas == recorded.nareas && pool.start == recorded.start &&
-                         !config_.no_pool && !bounce_kernel_is_proposed(pool.kernel) &&
-                         !options_.pool.any() &&
-                         (!recorded.grew || bounce_kernel_grows(pool.kernel));
+    replay.as_recorded =
+        !config_.requests && pool.nslabs == recorded.nslabs && pool.nareas == recorded.nareas &&
+        pool.start == recorded.start && !config_.no_pool &&
+        !bounce_kernel_is_proposed(pool.kernel) && !options_.pool.any() &&
+        (!recorded.grew || (bounce_kernel_grows(pool.kernel) && options_.growth_option.empty()));
     replay.recorded_growth = replay.as_recorded && recorded.grew && !options_.recorded_order;
     replay.in_step = replay.as_recorded && order_ && pool.kernel == order_kernel();
 }

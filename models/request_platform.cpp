@@ -76,8 +76,15 @@ std::string request_platform::standstill() const {
             text += "; the oldest: " + std::to_string(oldest.size) + " bytes in " +
                     std::to_string(oldest.pieces) + " pieces since " +
                     std::to_string(oldest.held_since_ps / 1000000) + " us";
-            if (pool.swiotlb_used <= config_.held_slots)
-                text += "; nothing else is mapped: it needs a larger pool";
+            if (pool.swiotlb_used > config_.held_slots)
+                continue;
+            // Each piece may begin and end within a slot.
+            uint64_t slots = (oldest.size >> BOUNCE_SLOT_SHIFT) + 2 * uint64_t{oldest.pieces};
+            text += slots > pool.swiotlb_nslabs - pool.swiotlb_used
+                        ? "; nothing else is mapped: it needs a larger pool"
+                        : "; nothing else is mapped, and the slots are there: masks or "
+                          "seg_boundary of the "
+                          "device, or the size of slot sets and areas, leave no place";
         }
     }
     return text;

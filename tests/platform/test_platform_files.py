@@ -186,3 +186,10 @@ def test_the_watchdog_ends_a_run(trace):
     assert done.returncode == 1 and done.stdout == b""
     assert error.startswith("bouncesim: no progress since 0 us")
     assert "128 of 128 slots in use" in error and "wait for room" in error
+
+
+def test_a_request_that_never_fits_is_told_from_a_pool_that_is_too_small(tmp_path, trace):
+    run = ["run", trace, "--engine", "systemc", "--quiet", "--watchdog", "100"]
+    done = bouncesim(*run, "--device", "*:dma_mask=ffffff")  # the pool lies above it
+    assert done.returncode == 1 and b"0 of 32768 slots in use" in done.stderr
+    assert b"the slots are there: masks" in done.stderr and b"larger pool" not in done.stderr

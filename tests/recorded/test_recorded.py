@@ -201,3 +201,15 @@ def test_a_pool_that_grew_without_growth():
     assert got["config"]["kernel"] == "linux-6.12" and not got["config"]["as_recorded"]
     assert got["order"]["unexplained"] == 0 and len(got["growth"]) == 4
     assert got["events"]["full"] == 0 and got["swiotlb"]["used_hiwater"] == 2360
+
+
+def test_how_pools_come_can_be_told_for_a_recording_that_grew():
+    """With the recorded growth --worker-delay and --fragmentation would do nothing."""
+    trace = TESTS / "data/nvmedyn512.ftrace.xz"
+    recorded = result("run", trace)
+    assert recorded["config"]["as_recorded"] and recorded["swiotlb"]["nslabs"] == 2560
+    late = result("run", trace, "--worker-delay", "100000")
+    assert not late["config"]["as_recorded"]
+    assert late["events"]["transient_maps"] > recorded["events"]["transient_maps"]
+    torn = result("run", trace, "--fragmentation", "0.9")
+    assert torn["events"]["full"] > 0 == recorded["events"]["full"]
