@@ -212,6 +212,12 @@ const bounce_kernel *find_kernel(const std::string &name, const char *option) {
     return &trees.back()->kernel;
 }
 
+bool pools_grow(const bounce_kernel *kernel) {
+    auto is_it = [&](const auto &known) { return &known->kernel == kernel; };
+    auto own = std::find_if(trees.begin(), trees.end(), is_it);
+    return bounce_kernel_grows(kernel) || (own != trees.end() && (*own)->plugin.dynamic);
+}
+
 std::vector<std::string> split_kernels(const std::string &list) {
     std::vector<std::string> names;
     std::istringstream rest(list);

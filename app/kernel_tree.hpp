@@ -18,6 +18,9 @@ extern const char kernel_tree_syntax[];
 // `option`, for a name that is not known and for what could not be built.
 const bounce_kernel *find_kernel(const std::string &name, const char *option);
 
+// Whether the row's pools grow: bounce_kernel_grows(), or a tree with SWIOTLB_DYNAMIC.
+bool pools_grow(const bounce_kernel *kernel);
+
 // Splits a list of names at its commas. A comma before an option of a tree, as in
 // tree:PATH,dynamic, does not separate.
 std::vector<std::string> split_kernels(const std::string &list);

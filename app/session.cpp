@@ -2,6 +2,7 @@
 #include "session.hpp"
 
 #include "errors.hpp"
+#include "kernel_tree.hpp"
 #include "output.hpp"
 #include "text.hpp"
 
@@ -246,7 +247,7 @@ void trace_session::resolve() {
     force = force || machine.guest != BOUNCE_GUEST_NONE;
     bool grows = recorded.grew && !options_.kernel_told;
     replay.pool.kernel = grows ? bounce_kernel_find("linux-6.12-dynamic") : options_.kernel;
-    if (!bounce_kernel_grows(replay.pool.kernel))
+    if (!pools_grow(replay.pool.kernel))
         refuse_growth_option(options_.growth_option, replay.pool.kernel->name);
     replay.pool.nslabs = nslabs;
     replay.pool.nareas = nareas;

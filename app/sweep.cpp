@@ -158,7 +158,7 @@ std::vector<const bounce_kernel *> read_kernels(const po::variables_map &values)
     if (kernels.empty())
         throw refused_error("--kernels: a list of kernels was expected, as `bouncesim list "
                             "kernels` shows them");
-    if (std::none_of(kernels.begin(), kernels.end(), bounce_kernel_grows))
+    if (std::none_of(kernels.begin(), kernels.end(), pools_grow))
         refuse_growth_option(growth_option(values), "any kernel of --kernels");
     return kernels;
 }
