@@ -191,6 +191,7 @@ void convert(const convert_request &request) {
     std::unique_ptr<trace_writer> writer = request.format->create(session, output);
     trace_cut cut(request.cut);
     std::vector<bounce_event> kept;
+    bool left = false;
     progress_line progress(session);
     for (trace_session::batch batch = session.next(); batch.count; batch = session.next()) {
         tell(request, session, *writer);
@@ -199,6 +200,7 @@ void convert(const convert_request &request) {
         cut.take(session.devices(), batch.events, batch.count, kept);
         if (!request.input.as_read && request.format->carries_order)
             settle_order(kept);
+        left = left || !kept.empty();
         writer->write(kept);
         progress.update();
     }
@@ -207,6 +209,10 @@ void convert(const convert_request &request) {
         throw refused_error("--device " + *missing.begin() +
                             ": not in the trace; `bouncesim run` " +
                             "names its devices with --json");
+    if (!left && request.cut.any())
+        throw refused_error(
+            "--from, --to, --device, --cpu: nothing of the trace is left; `bouncesim "
+            "info` shows its span, devices and CPUs");
     tell(request, session, *writer);
     writer->set();
     writer->finish(cut.adjusted(session.counts()));

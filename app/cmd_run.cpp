@@ -89,6 +89,9 @@ run_result run_once(const simulation_options &options, const engine_options &eng
         run_engine(session, engine, rows, watching ? &watching.value() : nullptr);
     check_kernel_trees();
     check_named_devices(session.options().devices, session.devices());
+    for (const std::string &name : engine.path.untrusted)
+        if (name != "*")
+            check_device_name("--untrusted", name, session.devices());
     run_result done{result.stats, session.contradicted() && session.rewindable(), result.data_wrong,
                     session.evidence()};
     if (done.contradicted)

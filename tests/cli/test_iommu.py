@@ -140,3 +140,8 @@ def test_platform_files_that_are_refused(tmp_path, text, words):
     file = tmp_path / "p.toml"
     file.write_text(text)
     refused("check-config", file, words=[words])
+
+
+def test_an_untrusted_device_has_to_be_there():
+    refused("run", TRACE, *ENGINE, "--iommu", "lazy", "--untrusted", "no-such",
+            words=["--untrusted: no device no-such in the trace"])

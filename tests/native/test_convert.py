@@ -315,6 +315,13 @@ def test_cut_by_cpu(six):
     assert got["events"]["unmaps"] == 4  # wherever they were unmapped
 
 
+def test_a_cut_that_leaves_nothing_is_refused(six, tmp_path):
+    path = tmp_path / "nothing.bnc"
+    for cut in ["--from", "100s"], ["--cpu", "77"]:
+        refused("convert", six, path, *cut, words=["nothing of the trace is left"])
+        assert not path.exists()
+
+
 def test_cut_by_time(six):
     got, table, summary = cut(six, "--from", "2s", "--to", "12500ms")
     # Mapped at 2 to 5 s after the first; two more were mapped before, their unmaps are in it.
