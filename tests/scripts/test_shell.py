@@ -42,7 +42,8 @@ def test_no_machine_paths(path):
     assert not re.search(r"(?<![\w.$])/(work|home|root|Users|mnt|srv|opt)/", path.read_text())
 
 
-@pytest.mark.parametrize("name", ["bootstrap", "test", "demo", "lint"])
+@pytest.mark.parametrize("name", ["bootstrap", "test", "demo", "lint", "update-baselines",
+                                  "demo-results"])
 def test_help_and_wrong_usage(name):
     assert run(SCRIPTS / name, "--help").returncode == 0
     wrong = run(SCRIPTS / name, "--no-such-option")
