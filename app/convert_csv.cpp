@@ -91,6 +91,7 @@ class csv_writer : public trace_writer {
         tell("guessed_force", r.guessed_force);
         tell("guessed_dirs", r.guessed_dirs);
         tell("guessed_unit", r.guessed_unit);
+        tell("tells_requeues", r.tells_requeues);
         tell("no_mappings", r.no_mappings);
         return line;
     }

@@ -255,6 +255,7 @@ engine_result run_requests(trace_session &session, const engine_options &options
     config.cpus = config.replay.pool.cpus;
     if (config.arrivals == models::arrival_mode::trace && session.config().assumed_service)
         config.arrivals = models::arrival_mode::open;
+    config.tells_requeues = bounce_trace_recorded(session.trace())->tells_requeues;
     config.service_ns = session.options().service_ns.value_or(UINT64_MAX);
     config.model = [&](std::uint32_t number) {
         const bounce_device &device = session.devices()[number];

@@ -14,7 +14,7 @@ bool starts(const std::string &text, const char *with) {
 const char *inferred_model(const std::string &device, const std::string &format) {
     if (format == "usbmon" || starts(device, "usb"))
         return "xhci-storage";
-    if (format == "pcap")
+    if (format == "pcap" || device == "net") // so captures name it, when they are converted, too
         return "virtio-net";
     if (starts(device, "252:") || starts(device, "253:") || starts(device, "254:") ||
         starts(device, "vd"))

@@ -33,7 +33,8 @@ request_platform::request_platform(const sc_core::sc_module_name &name,
 
 void request_platform::run(const event_source &events) {
     request_source source(
-        events, [this](uint16_t device) { return context_.device(device).model.tries_inline; });
+        events, [this](uint16_t device) { return context_.device(device).model.tries_inline; },
+        config_.tells_requeues);
     issuer_.set_source(&source);
     sc_core::sc_start();
     if (context_.measured.failure) {

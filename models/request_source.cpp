@@ -32,7 +32,7 @@ bool request_source::read() {
 void request_source::take(const bounce_event &event) {
     now_ns_ = event.time_ns;
     if (event.kind == BOUNCE_EVENT_ISSUE) {
-        if (!issue_again(event))
+        if (tells_requeues_ || !issue_again(event))
             issue(event);
         given_back_ = 0;
     } else if (event.kind == BOUNCE_EVENT_COMPLETE) {

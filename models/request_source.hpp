@@ -44,8 +44,10 @@ class request_source {
     static constexpr uint64_t horizon_ns = 50000000;
 
     // `hides_tries`: whether the driver of a device tries before a request counts as issued.
-    request_source(const event_source &events, std::function<bool(uint16_t device)> hides_tries)
-        : events_(&events), hides_tries_(std::move(hides_tries)) {}
+    // `tells_requeues`: what is issued again was not given back, its completion was lost.
+    request_source(const event_source &events, std::function<bool(uint16_t device)> hides_tries,
+                   bool tells_requeues = false)
+        : events_(&events), hides_tries_(std::move(hides_tries)), tells_requeues_(tells_requeues) {}
 
     // The next request; false at the end.
     bool next(arrival &out);
@@ -91,6 +93,7 @@ class request_source {
 
     const event_source *events_;
     std::function<bool(uint16_t device)> hides_tries_;
+    bool tells_requeues_;
     event_batch batch_;
     std::size_t position_ = 0;
     const bounce_device *devices_ = nullptr;

@@ -148,6 +148,7 @@ static const struct line_format lines = {
     .parse = parse,
     .optional = true,
     .lost_ends = true,
+    .tells_requeues = true,
 };
 
 static int detect(const char *text, size_t length)

@@ -55,6 +55,7 @@ static enum bounce_status open_blktrace(struct bounce_trace *trace, struct bounc
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     trace->recorded.timed = true;
     trace->recorded.forced = trace->recorded.guessed_force = true;
+    trace->recorded.tells_requeues = true;
     trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
     status = bytes_peek(&trace->lines, BLKTRACE_RECORD, &p, &got, error);
     if (!status && !blktrace_is_record(p, got, &s->big))

@@ -57,6 +57,8 @@ static void tell_machine(struct bounce_recorded_config *config, const struct fie
         config->guessed_dirs = v != 0;
     else if (field_is(name, "guessed_unit"))
         config->guessed_unit = v != 0;
+    else if (field_is(name, "tells_requeues"))
+        config->tells_requeues = v != 0;
     else if (field_is(name, "no_mappings"))
         config->no_mappings = v != 0;
 }

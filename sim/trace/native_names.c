@@ -40,6 +40,7 @@ static const struct named config_rows[] = {
     CONFIG(guessed_force),
     CONFIG(guessed_dirs),
     CONFIG(guessed_unit),
+    CONFIG(tells_requeues),
     CONFIG(no_mappings),
 };
 

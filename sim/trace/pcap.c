@@ -121,6 +121,7 @@ static enum bounce_status open_pcap(struct bounce_trace *trace, struct bounce_er
     s->lines = &trace->lines;
     trace->recorded.timed = true;
     trace->recorded.forced = trace->recorded.guessed_force = true;
+    trace->recorded.tells_requeues = true;
     trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
     return open_capture(trace, error);
 }

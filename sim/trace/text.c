@@ -86,6 +86,7 @@ enum bounce_status text_open(struct bounce_trace *trace, struct bounce_error *er
     trace->recorded.timed = true;
     trace->recorded.forced = trace->recorded.guessed_force = true;
     trace->recorded.guessed_unit = format->guessed_unit;
+    trace->recorded.tells_requeues = format->tells_requeues;
     trace->recorded.level = BOUNCE_LEVEL_REQUESTS;
     return BOUNCE_OK;
 }

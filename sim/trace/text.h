@@ -72,11 +72,12 @@ struct line_format {
     enum row_result (*parse)(struct row_state *state, struct cursor line, struct row *row);
     const char *device; /* of rows that name none; with prefix: before the name of those that do */
     bool prefix;
-    bool unique_keys;  /* RECORDS_UNIQUE */
-    bool lost_ends;    /* RECORDS_LOST; RECORDS_FIFO with neither */
-    bool guessed_unit; /* of times, which have none: nanoseconds are taken */
-    bool ids;          /* keys are unique over all devices */
-    bool optional;     /* a file is of this format when any of its first lines is, not all */
+    bool unique_keys;    /* RECORDS_UNIQUE */
+    bool lost_ends;      /* RECORDS_LOST; RECORDS_FIFO with neither */
+    bool tells_requeues; /* of struct bounce_recorded_config */
+    bool guessed_unit;   /* of times, which have none: nanoseconds are taken */
+    bool ids;            /* keys are unique over all devices */
+    bool optional;       /* a file is of this format when any of its first lines is, not all */
 };
 
 /* Takes what a comment of bouncesim's own CSV tells of the machine or of a device; *from_ns is set

@@ -121,6 +121,7 @@ static const struct line_format lines = {
     .device = "usb",
     .prefix = true,
     .unique_keys = true,
+    .tells_requeues = true,
 };
 
 static int detect(const char *text, size_t length)

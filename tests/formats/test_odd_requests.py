@@ -333,3 +333,24 @@ def test_whole_numbers_with_a_decimal_point(tmp_path):
     for size in "4096.5", "4096.", ".0", "4096.0.0", "4096.0x":
         path.write_text(text.replace("4096.0", size))
         refused("run", path, words=[":2: not what a column size holds"])
+
+
+@pytest.mark.parametrize("suffix", ["bnc", "csv"])
+def test_conversions_have_the_same_devices(tmp_path, suffix):
+    """A capture stays one of a network card, and what follows a lost completion a request."""
+    if "costs: this build has no SystemC" in output("list", "costs"):
+        pytest.skip("this build has no SystemC")
+    lost = tmp_path / "lost"
+    events = [(10**6 * n, "D", 0) for n in range(40)] + [
+        (10**6 * n + 5000, "C", 0) for n in range(40) if n != 30
+    ]
+    assert blkparse(lost, events)["losses"]["implied_unmaps"] == 1
+    for trace in lost, HERE / "le.pcap":
+        output("convert", trace, tmp_path / f"t.{suffix}", "--quiet")
+        whole = result("run", trace, "--engine", "systemc")
+        got = result("run", tmp_path / f"t.{suffix}", "--engine", "systemc")
+        assert got["platform"]["arrived"] == whole["trace"]["requests"]["count"]
+        assert got["swiotlb"] == whole["swiotlb"]
+        assert [each["model"] for each in got["platform"]["devices"]] == [
+            each["model"] for each in whole["platform"]["devices"]
+        ]

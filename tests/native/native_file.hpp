@@ -94,6 +94,7 @@ inline void expect_same(const bounce_recorded_config &a, const bounce_recorded_c
     EXPECT_EQ(a.guessed_force, b.guessed_force);
     EXPECT_EQ(a.guessed_dirs, b.guessed_dirs);
     EXPECT_EQ(a.guessed_unit, b.guessed_unit);
+    EXPECT_EQ(a.tells_requeues, b.tells_requeues);
     EXPECT_EQ(a.no_mappings, b.no_mappings);
     // A field that was added since and has no row in native_names.c; padding is zero on both sides.
     EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0);

@@ -37,6 +37,7 @@ struct request_config {
     uint64_t service_ns = UINT64_MAX; // of every request in place of all others; or none
     uint32_t depth = 32;              // closed
     double time_scale = 1;            // recorded times are multiplied by it
+    bool tells_requeues = false;      // an implied end was lost: what follows is another request
     uint32_t held_slots = 0;          // taken by others from the beginning
     uint64_t watchdog_ns = UINT64_C(10000000000);
     // Buffers: see physical_memory.hpp.

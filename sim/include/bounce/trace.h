@@ -69,7 +69,9 @@ struct bounce_recorded_config {
     bool guessed_force;   /* forced is an assumption: the trace does not tell what bounces */
     bool guessed_dirs;    /* packets without a direction: taken as received */
     bool guessed_unit;    /* whole numbers as times: taken as nanoseconds */
-    bool no_mappings;     /* kernel events without a dma event: the block requests were taken */
+    bool tells_requeues; /* requests that a driver gives back have records of their own: an end that
+                            is missing was lost */
+    bool no_mappings;    /* kernel events without a dma event: the block requests were taken */
 };
 
 /* Counts so far; final once the trace has ended. */
