@@ -41,7 +41,7 @@ class csv_writer : public trace_writer {
         if (!header_) {
             header_ = true;
             requests_ = bounce_trace_recorded(session_.trace())->level == BOUNCE_LEVEL_REQUESTS;
-            text_ += requests_ ? "time_ns,op,id,device,cpu,size,dir,offset,segments\n"
+            text_ += requests_ ? "time_ns,op,id,device,cpu,size,dir,offset,segments,flags\n"
                                : "time_ns,op,id,device,cpu,size,dir,orig_addr,tlb_addr,offset,"
                                  "outcome,list,flags,seq,bound_seq,alloc_align_mask\n";
         }
@@ -117,8 +117,11 @@ class csv_writer : public trace_writer {
     }
 
     void add_request(const bounce_event &event) {
-        if (event.kind == BOUNCE_EVENT_RESTART)
-            return; // requests: the reader finds it by the times
+        if (event.kind == BOUNCE_EVENT_RESTART) {
+            begin(event, "restart");
+            text_ += ",,,,,,,,";
+            return end();
+        }
         bool issue = event.kind == BOUNCE_EVENT_ISSUE;
         begin(event, !issue ? "complete" : event.dir == BOUNCE_FROM_DEVICE ? "read" : "write");
         cell(event.id);
@@ -128,6 +131,7 @@ class csv_writer : public trace_writer {
         cell(issue && event.dir == BOUNCE_BIDIRECTIONAL ? "bidirectional" : "");
         cell_unless_0(event.offset);
         cell_unless_0(event.segments);
+        cell(event.flags & BOUNCE_EVENT_IMPLIED ? "implied" : "");
         end();
     }
 

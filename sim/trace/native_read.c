@@ -87,13 +87,13 @@ static enum bounce_status read_config(struct bounce_trace *trace, uint64_t offse
 static bool read_device(struct bounce_trace *trace, const unsigned char **at,
                         const unsigned char *end)
 {
-    unsigned char copy[40 + BOUNCE_DEVICE_NAME_MAX] = {0};
+    unsigned char copy[40 + BOUNCE_DEVICE_NAME_MAX] = {0}; /* four numbers, the name, its length */
     size_t left = (size_t)(end - *at), length;
     const unsigned char *p = copy, *name;
     uint64_t index, dma_mask, boundary, min_align;
     uint16_t device;
 
-    memcpy(copy, *at, left < sizeof(copy) - 32 ? left : sizeof(copy) - 32);
+    memcpy(copy, *at, left < sizeof(copy) ? left : sizeof(copy));
     p = native_get(p, &index);
     length = *p++;
     name = p;

@@ -119,8 +119,8 @@ static inline void trace_lost(struct bounce_trace *trace, uint64_t count)
                                                .device = BOUNCE_NOTE_NO_DEVICE});
 }
 
-/* Index of the device of that name, added if need be. Fails (UINT16_MAX) beyond
- * DEVICES_MAX or without memory. */
+/* Index of the device of that name, added if need be; what is not printable in it, and blanks,
+ * commas and quotes, become colons. Fails (UINT16_MAX) beyond DEVICES_MAX or without memory. */
 uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length);
 
 /* The same of traces of many disks (clouds have thousands of volumes): those beyond DEVICES_MAX

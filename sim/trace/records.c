@@ -49,6 +49,13 @@ uint64_t records_key(uint64_t a, uint64_t b)
     return x == NO_KEY ? 0 : x;
 }
 
+/* Back by more than a second, or 292 years on: the clock of another boot, or rubbish. */
+static bool is_other_clock(const struct records *r, uint64_t time_ns)
+{
+    return (r->newest_ns > STEP_BACK_NS && time_ns < r->newest_ns - STEP_BACK_NS) ||
+           (time_ns > r->first_ns && time_ns - r->first_ns > INT64_MAX);
+}
+
 uint64_t records_time(struct bounce_trace *trace, struct records *r, uint64_t recorded_ns)
 {
     uint64_t time_ns = recorded_ns + r->base_ns;
@@ -56,14 +63,16 @@ uint64_t records_time(struct bounce_trace *trace, struct records *r, uint64_t re
     if (!r->started) {
         r->started = true;
         r->first_ns = r->newest_ns = time_ns;
-    } else if (r->newest_ns > STEP_BACK_NS && time_ns < r->newest_ns - STEP_BACK_NS) {
+    } else if (is_other_clock(r, time_ns)) {
         struct record restart = {.event = {.kind = BOUNCE_EVENT_RESTART}, .made = true};
 
         trace->counts.time_steps_back++;
-        trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_RESTART,
-                                               .size = r->newest_ns - time_ns,
-                                               .time_ns = r->newest_ns - r->first_ns,
-                                               .device = BOUNCE_NOTE_NO_DEVICE});
+        trace_note(trace,
+                   (struct bounce_note){.kind = BOUNCE_NOTE_RESTART,
+                                        .size = r->newest_ns > time_ns ? r->newest_ns - time_ns
+                                                                       : time_ns - r->newest_ns,
+                                        .time_ns = r->newest_ns - r->first_ns,
+                                        .device = BOUNCE_NOTE_NO_DEVICE});
         r->base_ns += r->newest_ns - time_ns;
         r->floor_ns = time_ns = restart.event.time_ns = r->newest_ns;
         /* Without memory the next record finds out. */

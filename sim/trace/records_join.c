@@ -145,6 +145,17 @@ static bool end_was_lost(const struct records *r, const struct record *record, u
     return !ahead_all_end(&r->ahead, &r->by_key, record->key);
 }
 
+/* It ended before `next` began, which says nothing else of it. */
+static void end_unseen(struct bounce_trace *trace, struct records *r, uint32_t handle,
+                       const struct bounce_event *next)
+{
+    const struct record end = {
+        .event = {
+            .time_ns = next->time_ns, .cpu = next->cpu, .seq = next->seq, .bound_seq = next->seq}};
+
+    end_request(trace, r, handle, &end, BOUNCE_EVENT_IMPLIED);
+}
+
 static enum bounce_status begin_request(struct bounce_trace *trace, struct records *r,
                                         const struct record *record)
 {
@@ -158,7 +169,7 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
              (struct bounce_note){.kind = BOUNCE_NOTE_IMPLIED_UNMAP,
                                   .id = r->live[old].id,
                                   .device = r->live[old].device});
-        end_request(trace, r, old, record, BOUNCE_EVENT_IMPLIED);
+        end_unseen(trace, r, old, &record->event);
     }
     if (handles_exhausted(&r->handles) && !r->untracked) {
         if (record->event.kind != BOUNCE_EVENT_ISSUE || trace->recorded.has_completions) {
@@ -261,7 +272,8 @@ enum bounce_status records_join(struct bounce_trace *trace, struct records *r,
                                           .device = BOUNCE_NOTE_NO_DEVICE});
             return BOUNCE_OK;
         }
-        trace->recorded.has_completions = true;
+        if (!(record->event.flags & BOUNCE_EVENT_IMPLIED))
+            trace->recorded.has_completions = true;
         check_end(trace, r, handle, record);
         end_request(trace, r, handle, record, record->event.flags & BOUNCE_EVENT_IMPLIED);
         return BOUNCE_OK;

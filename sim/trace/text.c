@@ -99,7 +99,6 @@ void text_close(struct bounce_trace *trace)
     free(t);
 }
 
-/* A name fit for a CSV: "8,0" is 8:0. */
 static uint16_t device_of(struct bounce_trace *trace, const struct line_format *format,
                           const struct row *row)
 {
@@ -110,7 +109,7 @@ static uint16_t device_of(struct bounce_trace *trace, const struct line_format *
     if (row->device && format->prefix)
         n = (size_t)snprintf(text, BOUNCE_DEVICE_NAME_MAX, "%s", format->device);
     for (size_t i = 0; i < length && i < BOUNCE_DEVICE_NAME_MAX; i++)
-        text[n++] = name[i] > ' ' && name[i] != ',' && name[i] != '"' ? name[i] : ':';
+        text[n++] = name[i];
     return trace_device_or_last(trace, text, n);
 }
 
@@ -131,6 +130,8 @@ static bool same_level(struct bounce_trace *trace, const struct row *row)
     struct text *t = trace->state;
     uint8_t level = is_mapping(row) ? BOUNCE_LEVEL_MAPPINGS : BOUNCE_LEVEL_REQUESTS;
 
+    if (row->kind == BOUNCE_EVENT_RESTART) /* of either */
+        return true;
     if (!t->level_known) {
         t->level_known = true;
         trace->recorded.level = level;

@@ -23,14 +23,30 @@ static bool has_name(const struct bounce_trace *trace, size_t index, const char 
            trace->devices[index].name[length] == 0;
 }
 
-uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length)
+/* A name fit for JSON, CSV and the native format: "8,0" is 8:0. Returns its length, 1 at least. */
+static size_t fit_name(char text[BOUNCE_DEVICE_NAME_MAX], const char *name, size_t length)
 {
     size_t kept = length < BOUNCE_DEVICE_NAME_MAX ? length : BOUNCE_DEVICE_NAME_MAX - 1;
+
+    text[0] = ':';
+    for (size_t i = 0; i < kept; i++) {
+        bool fit = name[i] > ' ' && name[i] < 0x7f && name[i] != ',' && name[i] != '"';
+
+        text[i] = fit ? name[i] : ':';
+    }
+    kept += !kept;
+    text[kept] = 0;
+    return kept;
+}
+
+uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length)
+{
     char text[BOUNCE_DEVICE_NAME_MAX];
-    uint32_t place = name_hash(name, kept);
+    size_t kept = fit_name(text, name, length);
+    uint32_t place = name_hash(text, kept);
 
     for (; trace->device_places[place]; place = (place + 1) % DEVICE_PLACES)
-        if (has_name(trace, trace->device_places[place] - 1u, name, kept))
+        if (has_name(trace, trace->device_places[place] - 1u, text, kept))
             return (uint16_t)(trace->device_places[place] - 1u);
     if (trace->ndevices == DEVICES_MAX)
         return UINT16_MAX;
@@ -43,8 +59,6 @@ uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t lengt
         trace->devices = bigger;
         trace->devices_room = room;
     }
-    memcpy(text, name, kept);
-    text[kept] = 0;
     bounce_device_init(&trace->devices[trace->ndevices], text);
     trace->device_places[place] = (uint16_t)(trace->ndevices + 1);
     return (uint16_t)trace->ndevices++;
