@@ -102,8 +102,7 @@ void trace_session::describe_requests() {
         say("times: none in the trace but those of its waits, 1 us an operation assumed");
     else if (whole_seconds(window_))
         say("times: whole seconds in the trace, what began within one begins at once: peaks are "
-            "too "
-            "high");
+            "too high");
     if (header.guessed_unit)
         say("times: nanoseconds, as MQSim and SSDsim write them; --format disksim takes them for "
             "milliseconds");

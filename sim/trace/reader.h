@@ -55,6 +55,7 @@ struct bounce_trace {
     struct bounce_device *devices;
     size_t ndevices;
     size_t devices_room;
+    uint16_t last_device; /* that trace_device() gave: the next is often the same */
     uint16_t device_places[DEVICE_PLACES]; /* by hash of the name, open addressing: index + 1 */
     struct sizes sizes;                    /* of requests */
     struct trace_texts texts;

@@ -42,12 +42,17 @@ static size_t fit_name(char text[BOUNCE_DEVICE_NAME_MAX], const char *name, size
 uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t length)
 {
     char text[BOUNCE_DEVICE_NAME_MAX];
-    size_t kept = fit_name(text, name, length);
-    uint32_t place = name_hash(text, kept);
+    size_t kept;
+    uint32_t place;
 
-    for (; trace->device_places[place]; place = (place + 1) % DEVICE_PLACES)
+    if (trace->last_device < trace->ndevices && length && length < BOUNCE_DEVICE_NAME_MAX &&
+        name[length - 1] && has_name(trace, trace->last_device, name, length))
+        return trace->last_device;
+    kept = fit_name(text, name, length);
+    for (place = name_hash(text, kept); trace->device_places[place];
+         place = (place + 1) % DEVICE_PLACES)
         if (has_name(trace, trace->device_places[place] - 1u, text, kept))
-            return (uint16_t)(trace->device_places[place] - 1u);
+            return trace->last_device = (uint16_t)(trace->device_places[place] - 1u);
     if (trace->ndevices == DEVICES_MAX)
         return UINT16_MAX;
     if (trace->ndevices == trace->devices_room) {
@@ -61,7 +66,7 @@ uint16_t trace_device(struct bounce_trace *trace, const char *name, size_t lengt
     }
     bounce_device_init(&trace->devices[trace->ndevices], text);
     trace->device_places[place] = (uint16_t)(trace->ndevices + 1);
-    return (uint16_t)trace->ndevices++;
+    return trace->last_device = (uint16_t)trace->ndevices++;
 }
 
 uint16_t trace_device_or_last(struct bounce_trace *trace, const char *name, size_t length)
