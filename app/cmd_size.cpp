@@ -93,9 +93,7 @@ std::vector<std::string> doubts(const trace_session &session,
     if (stats.events_unreachable)
         lines.push_back("some sizes lie above what a device reaches: a kernel could not have them "
                         "below its limit");
-    if (session.options().machine.low_memory)
-        lines.push_back("sizes up to --low-memory were tried: a larger pool would be halved to it");
-    if (std::string line = size_told(session); !line.empty())
+    for (const std::string &line : notes_on_sizes(session))
         lines.push_back(line);
     return lines;
 }

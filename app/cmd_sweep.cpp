@@ -95,10 +95,7 @@ void print_table(const trace_session &session, const std::vector<sweep_point> &p
         if (last)
             std::cout << answer(session, points, p.kernel, p.nareas) << "\n\n";
     }
-    if (session.options().machine.low_memory)
-        std::cout << "note: sizes up to --low-memory were tried: a larger pool would be halved to "
-                     "it\n";
-    if (std::string line = size_told(session); !line.empty())
+    for (const std::string &line : notes_on_sizes(session))
         std::cout << "note: " << line << '\n';
 }
 

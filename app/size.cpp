@@ -98,11 +98,15 @@ bool is_forced(const trace_session &session) {
            (!session.config().requests || (options.boot && options.boot->force));
 }
 
-std::string size_told(const trace_session &session) {
+std::vector<std::string> notes_on_sizes(const trace_session &session) {
     const simulation_options &options = session.options();
-    return options.boot && options.boot->nslabs
-               ? "sizes were tried whatever --swiotlb names; its areas and force hold"
-               : "";
+    std::vector<std::string> notes;
+    if (options.machine.low_memory)
+        notes.emplace_back("sizes up to --low-memory were tried: a larger pool would be halved to "
+                           "it");
+    if (options.boot && options.boot->nslabs)
+        notes.emplace_back("sizes were tried whatever --swiotlb names; its areas and force hold");
+    return notes;
 }
 
 std::string boot_option(const sweep_point &point, bool force) {

@@ -31,8 +31,8 @@ std::vector<size_answer> judge_sizes(const std::vector<sweep_point> &points, std
 // Whether to say ",force": only where the recorded or the given option did.
 bool is_forced(const trace_session &session);
 
-// That --swiotlb names a size where sizes are tried; empty when it names none.
-std::string size_told(const trace_session &session);
+// What of the options has no say, or a say of its own, where sizes are tried.
+std::vector<std::string> notes_on_sizes(const trace_session &session);
 
 // "4096,4,force": what follows swiotlb= for that pool.
 std::string boot_option(const sweep_point &point, bool force);

@@ -1,56 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The order of pools and areas with SWIOTLB_DYNAMIC, read in swiotlb_search_area() and
- * swiotlb_find_slots() of 6.12.117. The search within an area is that of linux_6_12.c. */
+/* Searching and growing with SWIOTLB_DYNAMIC; the search within an area is that of linux_6_12.c. */
 #include "growth.h"
 #include "linux_6_12.h"
+#include "lock_order.h"
 #include "map_slots.h"
 
-/* The next area of every pool that has one of that number, newest pool first. */
-static bool search_areas(struct bounce_swiotlb *mem, uint32_t cpu, uint32_t number,
-                         const struct slot_request *slots, struct slot_found *found)
+static inline void search(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                          const struct slot_request *slots, struct slot_found *found, bool by_pool)
 {
-    const struct growth *growth = mem->growth;
+    struct bounce_lock_walk walk = {0, 0};
+    struct bounce_lock next;
 
-    for (uint32_t i = growth->ngrown + 1; i-- > 0;) {
-        struct pool *pool = i ? growth->grown[i - 1] : mem->pool;
-
-        if (number >= pool->nareas)
-            continue;
-        linux_6_12_search_area(pool, (cpu + number) & (pool->nareas - 1), slots, found);
+    if (slots->nslots > SET_SLOTS)
+        return;
+    while ((next = lock_order_next(mem, request->cpu, &walk, by_pool)).pool != BOUNCE_OWN_LOCK) {
+        linux_6_12_search_area(pool_number(mem, next.pool), next.area, slots, found);
         if (found->slot != NO_SLOT)
-            return true;
+            return;
     }
-    return false;
 }
 
 static void find_in_pools(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
                           const struct slot_request *slots, struct slot_found *found)
 {
-    if (slots->nslots > SET_SLOTS)
-        return;
-    for (uint32_t number = 0; number < mem->growth->default_nareas; number++)
-        if (search_areas(mem, request->cpu, number, slots, found))
-            return;
+    search(mem, request, slots, found, false);
 }
 
-/* All areas of a pool before the next one: how 6.6 and 6.7 searched, before commit 55c543865b76. */
 static void find_by_pool(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
                          const struct slot_request *slots, struct slot_found *found)
 {
-    const struct growth *growth = mem->growth;
-
-    if (slots->nslots > SET_SLOTS)
-        return;
-    for (uint32_t i = growth->ngrown + 1; i-- > 0;) {
-        struct pool *pool = i ? growth->grown[i - 1] : mem->pool;
-
-        for (uint32_t number = 0; number < pool->nareas; number++) {
-            linux_6_12_search_area(pool, (request->cpu + number) & (pool->nareas - 1), slots,
-                                   found);
-            if (found->slot != NO_SLOT)
-                return;
-        }
-    }
+    search(mem, request, slots, found, true);
 }
 
 static void find_or_grow(struct bounce_swiotlb *mem, const struct bounce_map_request *request,

@@ -1,64 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which area locks a search takes, in their order: that of linux_6_12_dynamic.c, for who asks what
- * the search cost. */
-#include "allocator.h"
-#include "growth.h"
-
-static const struct pool *pool_number(const struct bounce_swiotlb *mem, uint32_t number)
-{
-    return number ? mem->growth->grown[number - 1] : mem->pool;
-}
-
-static struct bounce_lock lock_at(const struct bounce_swiotlb *mem, uint32_t pool, uint32_t area)
-{
-    const struct bounce_lock lock = {pool, area & (pool_number(mem, pool)->nareas - 1)};
-
-    return lock;
-}
-
-static const struct bounce_lock own_lock = {BOUNCE_OWN_LOCK, 0};
-
-/* Newest pool first. */
-static struct bounce_lock next_by_pool(const struct bounce_swiotlb *mem, uint32_t cpu,
-                                       struct bounce_lock_walk *walk)
-{
-    uint32_t npools = mem->growth->ngrown + 1;
-
-    while (walk->pools < npools) {
-        uint32_t pool = npools - 1 - walk->pools;
-
-        if (walk->number < pool_number(mem, pool)->nareas)
-            return lock_at(mem, pool, cpu + walk->number++);
-        walk->number = 0;
-        walk->pools++;
-    }
-    return own_lock;
-}
-
-static struct bounce_lock next_by_area(const struct bounce_swiotlb *mem, uint32_t cpu,
-                                       struct bounce_lock_walk *walk)
-{
-    uint32_t npools = mem->growth->ngrown + 1;
-
-    while (walk->number < mem->growth->default_nareas) {
-        while (walk->pools < npools) {
-            uint32_t pool = npools - 1 - walk->pools++;
-
-            if (walk->number < pool_number(mem, pool)->nareas)
-                return lock_at(mem, pool, cpu + walk->number);
-        }
-        walk->pools = 0;
-        walk->number++;
-    }
-    return own_lock;
-}
+/* Which area locks a search takes, for who asks what it cost. */
+#include "lock_order.h"
 
 struct bounce_lock bounce_swiotlb_next_lock(const struct bounce_swiotlb *mem, uint32_t cpu,
                                             struct bounce_lock_walk *walk)
 {
     if (!mem->pool || !mem->growth)
         return own_lock;
-    return mem->policy->by_pool ? next_by_pool(mem, cpu, walk) : next_by_area(mem, cpu, walk);
+    return lock_order_next(mem, cpu, walk, mem->policy->by_pool);
 }
 
 static struct bounce_lock lock_in(uint32_t number, const struct pool *pool, uint64_t tlb_addr)

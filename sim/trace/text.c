@@ -37,7 +37,6 @@ static int count_rows(const char *text, size_t length, const struct line_format 
     int good = 0;
 
     *bad = 0;
-
     for (int i = 0; i < DETECT_LINES && c.at < c.end; i++) {
         const char *newline = memchr(c.at, '\n', (size_t)(c.end - c.at));
         const char *end = newline ? newline : c.end;
@@ -103,11 +102,12 @@ static uint16_t device_of(struct bounce_trace *trace, const struct line_format *
                           const struct row *row)
 {
     const char *name = row->device ? row->device : format->device;
-    size_t length = row->device ? row->device_length : strlen(name), n = 0;
+    size_t length = row->device ? row->device_length : strlen(name), n;
     char text[2 * BOUNCE_DEVICE_NAME_MAX];
 
-    if (row->device && format->prefix)
-        n = (size_t)snprintf(text, BOUNCE_DEVICE_NAME_MAX, "%s", format->device);
+    if (!row->device || !format->prefix)
+        return trace_device_or_last(trace, name, length);
+    n = (size_t)snprintf(text, BOUNCE_DEVICE_NAME_MAX, "%s", format->device);
     for (size_t i = 0; i < length && i < BOUNCE_DEVICE_NAME_MAX; i++)
         text[n++] = name[i];
     return trace_device_or_last(trace, text, n);
