@@ -56,6 +56,7 @@ struct library {
 
 #define IDS       65536 /* of events: 16 bits in the ring buffer */
 #define BUFFERS   64    /* instances that are merged */
+#define CPUS      8192  /* the most that Linux can be configured for */
 #define OUT_BYTES 65536u
 
 /* Without progress for longer than what it takes to unpack the file it is caught in rubbish. */
@@ -81,6 +82,9 @@ struct child {
     struct trace_seq seq;
     unsigned char known[IDS]; /* 0: not looked at, 1: ours, 2: another */
     uint64_t others;
+    void *handles[BUFFERS];
+    int buffers;
+    uint64_t seen_to[BUFFERS][CPUS]; /* offset behind which the next record of a CPU starts */
     rlim_t stuck_seconds;
     int pipe;
     size_t used;
@@ -164,6 +168,21 @@ static bool known(struct child *c, void *tep, struct tep_record *record)
     return c->known[id] == 1;
 }
 
+/* The library walks a damaged page in circles, for ever: the place of a record is held against that
+ * of the one before. */
+static void must_go_on(struct child *c, const void *handle, const struct tep_record *record)
+{
+    int buffer = 0;
+
+    while (buffer < c->buffers - 1 && c->handles[buffer] != handle)
+        buffer++;
+    if (record->cpu < 0 || record->cpu >= CPUS || record->size < 0 ||
+        record->offset < c->seen_to[buffer][record->cpu])
+        stop(c,
+             "libtracecmd finds records that lead back to earlier ones: this trace.dat is damaged");
+    c->seen_to[buffer][record->cpu] = record->offset + 1;
+}
+
 static int take(void *handle, struct tep_record *record, int cpu, void *context)
 {
     struct child *c = context;
@@ -171,6 +190,7 @@ static int take(void *handle, struct tep_record *record, int cpu, void *context)
     char text[64];
 
     (void)cpu;
+    must_go_on(c, handle, record);
     if (record->missed_events)
         put_number(c, 'M', record->missed_events > 0 ? (uint64_t)record->missed_events : 1);
     if (!known(c, tep, record)) {
@@ -249,10 +269,8 @@ _Noreturn void tracedat_child(int file, int pipe)
 {
     static struct child child; /* of this process alone */
     struct child *c = &child;
-    void *handles[BUFFERS];
-    int count = 1, buffers;
-
     struct stat status;
+    int instances;
 
     die_quietly();
     leave_the_others(file, pipe);
@@ -266,18 +284,19 @@ _Noreturn void tracedat_child(int file, int pipe)
     if (!load(&c->lib))
         stop(c, "this is trace-cmd's trace.dat, and libtracecmd is not installed (Debian: "
                 "libtracecmd1); or give the text that `trace-cmd report` prints of it");
-    handles[0] = c->lib.open_fd(file, LOAD_NO_PLUGINS);
-    if (!handles[0])
+    c->handles[0] = c->lib.open_fd(file, LOAD_NO_PLUGINS);
+    if (!c->handles[0])
         stop(c, "libtracecmd cannot open this trace.dat: it is damaged or cut, or /tmp has no room "
                 "to unpack it; the text that `trace-cmd report` prints of it is read too");
-    buffers = c->lib.buffer_instances(handles[0]);
-    for (int i = 0; i < buffers && count < BUFFERS; i++) {
-        handles[count] = c->lib.buffer_instance_handle(handles[0], i);
-        count += handles[count] != NULL;
+    c->buffers = 1;
+    instances = c->lib.buffer_instances(c->handles[0]);
+    for (int i = 0; i < instances && c->buffers < BUFFERS; i++) {
+        c->handles[c->buffers] = c->lib.buffer_instance_handle(c->handles[0], i);
+        c->buffers += c->handles[c->buffers] != NULL;
     }
-    put_number(c, 'C', (uint64_t)c->lib.get_cpus(c->lib.get_tep(handles[0])));
+    put_number(c, 'C', (uint64_t)c->lib.get_cpus(c->lib.get_tep(c->handles[0])));
     c->lib.seq_init(&c->seq);
-    if (c->lib.iterate(handles, count, take, c) < 0)
+    if (c->lib.iterate(c->handles, c->buffers, take, c) < 0)
         stop(c, "libtracecmd finds this trace.dat damaged");
     put_number(c, 'O', c->others);
     put(c, "Z\n", 2);

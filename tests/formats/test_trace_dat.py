@@ -148,3 +148,16 @@ def test_damage(file, tmp_path):
         assert done.returncode in (0, 2), (i, done)
         if done.returncode:
             assert done.stderr.count(b"\n") == 1 and str(cut).encode() in done.stderr, done
+
+
+def test_records_in_a_circle(tmp_path):
+    """The length of the last record leads nine records back: libtracecmd would go on for ever."""
+    w = Writer(cpus=1)
+    for i in range(100):
+        w.add(5_000_000_000 + i * 1000, "sched_other", x=i)
+    data = bytearray(w.bytes())
+    last = data.rindex(w.pack("I", 99)) - 12
+    data[last : last + 8] = w.header(0, 1000) + w.pack("i", -164)
+    path = tmp_path / "circle.dat"
+    path.write_bytes(data)
+    refused("info", path, words=["circle.dat", "lead back", "damaged"])
