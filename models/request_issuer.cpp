@@ -58,7 +58,7 @@ bool request_issuer::may_come(uint64_t &time_ps) {
         time_ps = ended_ps_;
         break;
     case arrival_mode::trace:
-        if (device.completed < next_.completions)
+        if (device.completed < next_.completions && device.under_way)
             return false;
         if (next_.completions) // what it took to come after the last of them stays the same
             time_ps = nth_end(device, next_.completions) + scaled(next_.since_ns);
@@ -78,8 +78,9 @@ bool request_issuer::any_under_way() const {
 uint64_t request_issuer::nth_end(driven_device &device, uint64_t count) {
     while (device.completed - device.ended_ps.size() + 1 < count)
         device.ended_ps.pop_front();
-    return device.completed - device.ended_ps.size() + 1 == count ? device.ended_ps.front()
-                                                                  : last_ps_;
+    return !device.ended_ps.empty() && device.completed - device.ended_ps.size() + 1 == count
+               ? device.ended_ps.front()
+               : last_ps_;
 }
 
 void request_issuer::issue_all() {

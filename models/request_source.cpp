@@ -78,9 +78,9 @@ void request_source::issue(const bounce_event &event) {
 
     uint64_t number = first_ + queue_.size();
     bool worker = event.flags & BOUNCE_EVENT_BY_WORKER && hides_tries_(event.device);
-    bool early = worker && past.held_issued && past.held[0].device == event.device &&
-                 event.time_ns - past.held[0].time_ns < horizon_ns && past.early.size() < 64 &&
-                 early_.size() < 1024;
+    const arrival *with = held_back(past, event.device, 0);
+    bool early = worker && with && event.time_ns - with->time_ns < horizon_ns &&
+                 past.early.size() < 64 && early_.size() < 1024;
     if (!worker)
         past.batch[past.issued++ % batch_end] = made;
     queue_.push_back({made, event.time_ns, true, early, false});
@@ -89,26 +89,42 @@ void request_source::issue(const bounce_event &event) {
         return;
     past.early.push_back(number);
     early_.emplace_back(0, number);
-    place_early(past);
+    place_early(past, event.device);
+}
+
+// Of the device's requests in the batch the last, for 1 the one before it, and so on as far as
+// there are; null when it has none. Completions are counted by device, so another's will not do.
+const arrival *request_source::held_back(const cpu_past &past, uint16_t device, std::size_t back) {
+    const arrival *found = nullptr;
+    uint32_t count = std::min(past.held_issued, batch_end);
+    for (uint32_t i = 1; i <= count; i++) {
+        const arrival &each = past.held[(past.held_issued - i) % batch_end];
+        if (each.device != device)
+            continue;
+        found = &each;
+        if (!back--)
+            break;
+    }
+    return found;
 }
 
 // The last of them with the last request of the batch, the one before it with the request before
 // that, and so on: what finds no room stands at the end, where the pool is fullest.
-void request_source::place_early(cpu_past &past) {
-    std::size_t count = past.early.size();
-    for (std::size_t i = 0; i < count; i++) {
+void request_source::place_early(cpu_past &past, uint16_t device) {
+    std::size_t back = 0;
+    for (std::size_t i = past.early.size(); i-- > 0;) {
         pending *moved = numbered(past.early[i]);
-        if (!moved || moved->given)
+        if (!moved || moved->request.device != device)
             continue;
-        auto back = static_cast<uint32_t>(
-            std::min<std::size_t>({count - 1 - i, batch_end - 1, past.held_issued - 1}));
-        const arrival &with = past.held[(past.held_issued - 1 - back) % batch_end];
-        moved->request.time_ns = with.time_ns;
-        moved->request.completions = with.completions;
-        moved->request.since_ns = with.since_ns;
+        const arrival *with = held_back(past, device, back++);
+        if (!with || moved->given)
+            continue;
+        moved->request.time_ns = with->time_ns;
+        moved->request.completions = with->completions;
+        moved->request.since_ns = with->since_ns;
         for (auto &[time_ns, number] : early_)
             if (number == past.early[i])
-                time_ns = with.time_ns;
+                time_ns = with->time_ns;
     }
     std::make_heap(early_.begin(), early_.end(), std::greater<>());
 }
@@ -117,30 +133,29 @@ void request_source::complete(const bounce_event &event) {
     uint64_t &slot = at(by_handle_, event.handle);
     pending *ended = slot ? numbered(slot - 1) : nullptr;
     bool implied = event.flags & BOUNCE_EVENT_IMPLIED;
-    if (implied)
-        given_back_ = slot;
-    else
-        given_back_ = 0;
+    given_back_ = implied ? slot : 0;
     slot = 0;
-    if (!implied) {
-        device_past &done = at(done_, event.device);
-        cpu_past &past = at(past_, event.cpu);
-        done.completions++;
-        done.completed_ns = event.time_ns;
-        if (past.issued) {
-            std::copy(std::begin(past.batch), std::end(past.batch), past.held);
-            past.held_issued = past.issued;
-            past.issued = 0;
-            past.early.clear();
-        }
-    }
+    if (!implied)
+        end_batch(at(past_, event.cpu));
     if (!ended)
         return;
     ended->live = false;
-    if (implied)
+    if (implied || ended->given) // given without its end: nothing is to wait for that
         return;
+    device_past &done = at(done_, event.device);
+    done.completions++;
+    done.completed_ns = event.time_ns;
     ended->request.service_ns = event.time_ns - std::min(event.time_ns, ended->issued_ns);
     ended->request.done_cpu = event.cpu;
+}
+
+void request_source::end_batch(cpu_past &past) {
+    if (!past.issued)
+        return;
+    std::copy(std::begin(past.batch), std::end(past.batch), past.held);
+    past.held_issued = past.issued;
+    past.issued = 0;
+    past.early.clear();
 }
 
 bool request_source::ready(const pending &oldest) const {

@@ -80,8 +80,10 @@ class request_source {
     void take(const bounce_event &event);
     void issue(const bounce_event &event);
     void complete(const bounce_event &event);
+    static void end_batch(cpu_past &past);
     bool issue_again(const bounce_event &event);
-    void place_early(cpu_past &past);
+    static const arrival *held_back(const cpu_past &past, uint16_t device, std::size_t back);
+    void place_early(cpu_past &past, uint16_t device);
     bool ready(const pending &oldest) const;
     pending *numbered(uint64_t number);
     void give(pending &chosen, arrival &out);

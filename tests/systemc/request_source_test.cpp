@@ -8,6 +8,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <set>
 
 using namespace bouncesim::models;
@@ -96,6 +97,53 @@ TEST(request_source, several_of_a_batch_came_with_its_last_ones) {
     EXPECT_EQ(got[5].time_ns, 1004000u);
     EXPECT_EQ(got[7].size, 16384u);
     EXPECT_EQ(got[7].time_ns, 1005000u);
+}
+
+// The last of the batch is another device's, which has completed often.
+TEST(request_source, what_a_worker_issues_waits_for_its_own_device) {
+    request_stream s;
+    s.devices.resize(2);
+    for (uint32_t i = 0; i < 50; i++) {
+        s.issue(1000 + i * 1000, 0, 512).device = 1;
+        s.complete(1500 + i * 1000, 0, 1).device = 1;
+    }
+    s.issue(1000000, 0, 4096);
+    s.issue(1100000, 1, 4096).device = 1;
+    s.complete(2000000, 0);
+    s.issue(2100000, 2, 131072).flags = BOUNCE_EVENT_BY_WORKER;
+    s.complete(3000000, 2);
+    std::vector<arrival> got = arrivals(s, true);
+    ASSERT_EQ(got.size(), 53u);
+    EXPECT_EQ(got[51].size, 131072u);
+    EXPECT_EQ(got[51].time_ns, 1000000u);
+    EXPECT_EQ(got[51].completions, 0u);
+}
+
+// Whatever a trace says: as many requests with a known end come before as a request waits for.
+TEST(request_source, nobody_waits_for_what_does_not_end) {
+    std::mt19937_64 chance(7);
+    for (int round = 0; round < 200; round++) {
+        request_stream s;
+        s.devices.resize(3);
+        uint64_t time_ns = 0;
+        for (int i = 0; i < 400; i++) {
+            auto handle = static_cast<uint32_t>(chance() % 24);
+            auto cpu = static_cast<uint16_t>(chance() % 3);
+            time_ns += chance() % 2000000;
+            bounce_event &event = chance() % 2 ? s.issue(time_ns, handle, 512 << chance() % 4, cpu)
+                                               : s.complete(time_ns, handle, cpu);
+            event.device = static_cast<uint16_t>(handle % 3);
+            if (event.kind == BOUNCE_EVENT_COMPLETE)
+                event.flags = chance() % 8 ? 0 : BOUNCE_EVENT_IMPLIED;
+            else
+                event.flags = chance() % 4 ? 0 : BOUNCE_EVENT_BY_WORKER;
+        }
+        uint64_t ends[3] = {};
+        for (const arrival &each : arrivals(s, true)) {
+            ASSERT_LE(each.completions, ends[each.device]) << round;
+            ends[each.device] += each.service_ns != arrival::unknown;
+        }
+    }
 }
 
 TEST(request_source, memory_is_bounded_when_nothing_completes) {
