@@ -253,6 +253,8 @@ engine_result run_requests(trace_session &session, const engine_options &options
     config.path = path_of(session, options);
     config.watch = watching ? watching->activity() : nullptr;
     config.cpus = config.replay.pool.cpus;
+    if (!options.machine.held_told)
+        config.held_slots = static_cast<std::uint32_t>(session.config().others_slots);
     if (config.arrivals == models::arrival_mode::trace && session.config().assumed_service)
         config.arrivals = models::arrival_mode::open;
     config.tells_requeues = bounce_trace_recorded(session.trace())->tells_requeues;
@@ -273,6 +275,7 @@ engine_result run_requests(trace_session &session, const engine_options &options
             {"name", device.name},
             {"model", options.machine.model_of(device.name, session.format().name).name}});
     part["devices"] = std::move(devices);
+    part["held_slots"] = config.held_slots;
     result.sections["platform"] = std::move(part);
     result.summary = requests_summary(engine->requests()) + result.summary;
     add_path(result, config.path, engine->path(), session);
@@ -325,6 +328,7 @@ void apply_engine(engine_options &engine, const po::variables_map &values,
         fit_platform(machine, options, values["fit"].as<std::string>(), values.count("fit-draws"));
     apply_platform(machine, values, options);
     options.raw_requests = true;
+    options.holds_slots = !machine.held_told;
     options.shape = [&machine](bounce_device &device, const char *format) {
         machine.model_of(device.name, format).shape(device);
     };

@@ -46,7 +46,8 @@ struct simulation_options {
     void *note_context = nullptr;
     bool recorded_order = false; // --order recorded
     std::optional<bool> force;   // of a platform: all buffers bounce, or only those out of reach
-    bool raw_requests = false;   // an engine takes requests as they are
+    bool raw_requests = false;   // an engine takes requests as they are,
+    bool holds_slots = false;    // and can hold slots for devices without requests
     // Sets what a platform knows of a device; empty: nothing.
     std::function<void(bounce_device &device, const char *format)> shape;
     bool as_read = false; // convert: events as the reader gives them, nothing made of them

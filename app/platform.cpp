@@ -159,6 +159,7 @@ platform read_platform(const po::variables_map &values) {
     }
     if (values.count("held-slots"))
         p.run.held_slots = number(values, "held-slots", 1u << 20);
+    p.held_told = values.count("held-slots") || p.run.held_slots;
     if (values.count("scattered"))
         p.run.scattered_percent = number(values, "scattered", 100);
     if (values.count("seed"))

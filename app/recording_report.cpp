@@ -8,9 +8,10 @@ namespace {
 
 namespace json = boost::json;
 
-// "719 slots recorded, 719 replayed", with the difference where there is one.
-std::string beside(std::uint64_t recorded, std::uint64_t replayed) {
-    std::string text = with_commas(recorded) + " recorded, " + with_commas(replayed) + " replayed";
+// "719 recorded, 719 replayed", with the difference where there is one.
+std::string beside(std::uint64_t recorded, std::uint64_t replayed,
+                   const std::string &how = " replayed") {
+    std::string text = with_commas(recorded) + " recorded, " + with_commas(replayed) + how;
     if (recorded == replayed || !recorded)
         return text;
     double part = (static_cast<double>(replayed) - static_cast<double>(recorded)) * 100.0 /
@@ -18,12 +19,31 @@ std::string beside(std::uint64_t recorded, std::uint64_t replayed) {
     return text + " (" + (part > 0 ? "+" : "") + fixed(part, 1) + " %)";
 }
 
+// The kernel's mark takes in what other devices mapped.
+std::string requests_mark_text(const trace_session &session, const recording &told,
+                               const bounce_stats &stats) {
+    if (!told.end.used_hiwater || told.end.used_hiwater == told.begin.used_hiwater ||
+        told.overwritten)
+        return "";
+    std::uint64_t recorded = *told.end.used_hiwater;
+    if (session.config().replay.pool.nslabs != told.pool().nslabs)
+        return "high-water " + with_commas(recorded) + " recorded, with another pool";
+    const std::string how = " made of the requests";
+    std::string text = "high-water " + beside(recorded, stats.swiotlb_used_hiwater, how);
+    if (told.end.used.value_or(0) > stats.swiotlb_used)
+        text += "; at the end " + beside(*told.end.used, stats.swiotlb_used, how) +
+                ": what devices without requests hold, --held-slots gives";
+    return text;
+}
+
 } // namespace
 
 std::string counters_text(const trace_session &session, const bounce_stats &stats) {
     const recording *told = session.told();
-    if (!told || !told->has_counters() || session.config().requests)
+    if (!told || !told->has_counters())
         return "";
+    if (session.config().requests)
+        return requests_mark_text(session, *told, stats);
     bool same_pool = session.config().as_recorded;
     std::string text;
     auto add = [&](const std::string &more) { text += (text.empty() ? "" : "; ") + more; };

@@ -273,6 +273,7 @@ void trace_session::resolve() {
     apply_pool_options(options_.pool, replay.pool);
     replay.throttle = throttle_.get();
     count_held();
+    count_others();
     describe_inference(tells_order());
 }
 

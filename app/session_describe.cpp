@@ -106,7 +106,7 @@ void trace_session::describe_requests() {
     if (header.guessed_unit)
         say("times: nanoseconds, as MQSim and SSDsim write them; --format disksim takes them for "
             "milliseconds");
-    if (!options_.cpus)
+    if (!options_.cpus && !(told_ && told_->cpus))
         say(std::to_string(cpus) + " CPU" + (cpus == 1 ? "" : "s") +
             (header.cpus ? ", the highest seen" : ", none told"));
     if (config_.assumed_service && options_.raw_requests && !options_.service_ns)
@@ -118,8 +118,14 @@ void trace_session::describe_requests() {
                                    "--service-time says another"));
     if (header.guessed_dirs)
         say("direction: not told, packets are taken as received");
-    if (!options_.boot && !options_.machine.memory)
-        say("pool: not told, " + with_commas(config_.replay.pool.nslabs) + " slots assumed");
+    if (!options_.boot && !options_.machine.memory) {
+        std::string slots = with_commas(config_.replay.pool.nslabs) + " slots";
+        say(told_ && told_->pool().nslabs ? "pool: " + slots + ", as the recording tells"
+                                          : "pool: not told, " + slots + " assumed");
+    }
+    if (config_.others_slots)
+        say("held by devices without requests: " + with_commas(config_.others_slots) +
+            " slots, in use at both ends of the recording; --held-slots says another number");
     describe_force();
 }
 

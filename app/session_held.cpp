@@ -52,4 +52,11 @@ void trace_session::count_held() {
     }
 }
 
+// Of requests: what the kernel counted at both ends of the recording was mapped for something else.
+void trace_session::count_others() {
+    if (!config_.requests || !options_.holds_slots || !told_ || told_->overwritten)
+        return;
+    config_.others_slots = std::min(told_->begin.used.value_or(0), told_->end.used.value_or(0));
+}
+
 } // namespace bouncesim
