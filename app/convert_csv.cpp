@@ -131,7 +131,9 @@ class csv_writer : public trace_writer {
         cell(issue && event.dir == BOUNCE_BIDIRECTIONAL ? "bidirectional" : "");
         cell_unless_0(event.offset);
         cell_unless_0(event.segments);
-        cell(event.flags & BOUNCE_EVENT_IMPLIED ? "implied" : "");
+        cell(event.flags & BOUNCE_EVENT_IMPLIED     ? "implied"
+             : event.flags & BOUNCE_EVENT_BY_WORKER ? "by_worker"
+                                                    : "");
         end();
     }
 

@@ -262,6 +262,8 @@ engine_result run_requests(trace_session &session, const engine_options &options
     config.model = [&](std::uint32_t number) {
         const bounce_device &device = session.devices()[number];
         models::device_model model = options.machine.model_of(device.name, session.format().name);
+        model.seg_boundary = device.seg_boundary; // --device may say another
+        model.min_align_mask = device.min_align_mask;
         if (!options.path.iommu.empty()) // as if the platform said so: larger mappings may be had
             model.iommu = static_cast<std::uint64_t>(config.path.use(device));
         return model;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices.hpp"
 
-#include "bounce/swiotlb.h"
-
 #include <algorithm>
 #include <iterator>
 
@@ -10,8 +8,6 @@ namespace bouncesim::models {
 namespace {
 
 constexpr uint64_t page = 4096;
-constexpr uint64_t slot = uint64_t{1} << BOUNCE_SLOT_SHIFT;
-constexpr uint64_t most = slot * BOUNCE_SEGMENT_SLOTS;
 constexpr uint64_t behind_iommu = uint64_t{1} << 32; // no limit that matters
 
 const device_model table[] = {
@@ -37,14 +33,18 @@ void device_model::shape(bounce_device &device) const {
 uint64_t device_model::largest_mapping() const {
     if (iommu == 1)
         return behind_iommu; // iommu_dma_max_mapping_size(): it does not bounce
-    uint64_t lost = min_align_mask ? (min_align_mask | (slot - 1)) + 1 : 0;
-    return std::max(most - std::min(lost, most), page);
+    uint64_t lost = min_align_mask ? (min_align_mask | (slot_bytes - 1)) + 1 : 0;
+    return std::max(set_bytes - std::min(lost, set_bytes), page);
 }
 
 uint64_t device_model::largest_request() const {
     uint64_t told = max_request_bytes ? max_request_bytes : largest_mapping();
-    // Of the segments the first and the last may be less than a page.
-    return std::max<uint64_t>(512, std::min(told, max_segments * largest_segment()));
+    uint64_t each = largest_segment(), segments = max_segments;
+    if (seg_boundary < each) { // wherever it begins: the first segment may be a short one
+        each = seg_boundary + 1;
+        segments -= segments > 1;
+    }
+    return std::max<uint64_t>(512, std::min(told, segments * each));
 }
 
 uint64_t device_model::largest_segment() const {

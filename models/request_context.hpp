@@ -18,6 +18,7 @@ namespace bouncesim::models {
 
 // A hardware queue of a device, as its driver sees it.
 struct hardware_queue {
+    uint32_t taken = 0;     // places: from the first try to the end, as tags of blk-mq
     uint32_t started = 0;   // the device has them
     request_queue waiting;  // for a place in it
     request_queue held;     // for room in the pool: oldest first
@@ -36,10 +37,10 @@ struct driven_device {
     std::deque<uint64_t> ended_ps; // when the last of them did, as far as somebody may ask
     uint32_t under_way = 0;        // arrived and not ended
     // Receive ring:
-    request_queue posted;  // oldest first
-    request_queue packets; // came while none was posted; at most ring_entries
-    uint32_t missing = 0;  // buffers that are to be posted
+    request_queue posted; // oldest first
+    uint32_t missing = 0; // buffers that are to be posted and that no CPU is at
     bool ring_filled = false;
+    bool refill_asked = false; // a timer will post them
 };
 
 struct request_context {
@@ -51,6 +52,9 @@ struct request_context {
         while (index >= devices.size()) {
             driven_device made;
             made.model = config.model(static_cast<uint32_t>(devices.size()));
+            made.model.slot_bytes = bounce_config_slot_size(&config.replay.pool);
+            made.model.set_bytes =
+                made.model.slot_bytes * bounce_config_segment_slots(&config.replay.pool);
             made.queues.resize(made.model.queues ? made.model.queues : config.cpus);
             devices.push_back(std::move(made));
         }
@@ -59,6 +63,12 @@ struct request_context {
     hardware_queue &queue_of(const request &r) {
         driven_device &owner = devices[r.device];
         return owner.queues[r.cpu % owner.queues.size()];
+    }
+
+    // Requests, that is: the buffers of receive rings stay posted.
+    bool any_under_way() const {
+        return std::any_of(devices.begin(), devices.end(),
+                           [](const driven_device &device) { return device.under_way > 0; });
     }
 
     const request_config &config;
@@ -74,6 +84,7 @@ struct request_context {
     uint64_t progress_ps = 0;               // when a request was last given to a device, or ended
     uint64_t last_ps = 0;                   // latest time that anything ended
     uint64_t next_mapping = 0;              // id
+    bool all_given = false;                 // no request comes any more
     encrypted_memory *encryption = nullptr; // of a confidential guest: its exits
     // Called when a request of the trace has ended, whatever became of it.
     void (*ended)(void *issuer, uint32_t device, uint64_t time_ps) = nullptr;

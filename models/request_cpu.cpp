@@ -102,7 +102,7 @@ bool request_cpu::begin(uint64_t time_ps) {
         if (next.what == later::run_queue)
             begin_run(next.device, next.queue, time_ps);
         else
-            begin_refill(next.device, time_ps);
+            refill_later(next.device, time_ps);
     } else if (!arrived_.empty()) {
         begin_request(arrived_.pop(context_.requests), time_ps);
     } else {

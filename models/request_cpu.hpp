@@ -74,6 +74,7 @@ class request_cpu : public sc_core::sc_module {
     void run_now(uint32_t device, uint32_t number, uint64_t time_ps);
     void ask_run(hardware_queue &queue, uint32_t device, uint32_t number, uint64_t time_ps);
     void begin_refill(uint32_t device, uint64_t time_ps);
+    void refill_later(uint32_t device, uint64_t time_ps);
     // The piece is mapped from here on if there was room.
     uint64_t apply_map(const request &r, piece &p, uint64_t time_ps);
     uint64_t map_piece(uint64_t time_ps);
@@ -85,6 +86,7 @@ class request_cpu : public sc_core::sc_module {
     void hold(uint64_t time_ps);
     void end_request(uint32_t index, bool failed, uint64_t time_ps);
     void end_buffer(uint32_t index, uint64_t time_ps);
+    void give_place(hardware_queue &queue, uint64_t time_ps);
     void release_place(const request &r, uint64_t time_ps);
     void defer(later what, uint32_t device, uint32_t queue, uint64_t time_ps);
     uint64_t own_work_ps(const request &r) const;

@@ -85,10 +85,7 @@ void request_cpu::finish(uint32_t index, uint64_t time_ps) {
 void request_cpu::release_place(const request &r, uint64_t time_ps) {
     hardware_queue &queue = context_.queue_of(r);
     queue.started--;
-    if (!queue.waiting.empty()) {
-        uint32_t next = queue.waiting.pop(context_.requests);
-        (*peers_)[context_.requests[next].cpu]->resubmit(next, time_ps);
-    }
+    give_place(queue, time_ps);
     if (queue.held.empty() || (!queue.marked && !queue.run_asked))
         return;
     // The worker gets to it when the interrupt's handler has ended all that is done.
@@ -96,6 +93,17 @@ void request_cpu::release_place(const request &r, uint64_t time_ps) {
         queue.run_ps = time_ps + context_.devices[r.device].model.worker_ns * ns;
     else
         ask_run(queue, r.device, queue_number(r), time_ps);
+}
+
+// To the oldest that waits for one.
+void request_cpu::give_place(hardware_queue &queue, uint64_t time_ps) {
+    if (queue.waiting.empty()) {
+        queue.taken--;
+        return;
+    }
+    uint32_t next = queue.waiting.pop(context_.requests);
+    context_.requests[next].state = request_state::offered;
+    (*peers_)[context_.requests[next].cpu]->resubmit(next, time_ps);
 }
 
 // `failed`: no room, and the driver does not wait for it.
@@ -141,6 +149,7 @@ void request_cpu::end_buffer(uint32_t index, uint64_t time_ps) {
 void request_cpu::begin_refill(uint32_t device, uint64_t) {
     if (!context_.devices[device].missing)
         return;
+    context_.devices[device].missing--; // others do not post it too
     uint32_t index = context_.requests.take();
     request &r = context_.requests[index];
     r = {};
@@ -156,6 +165,13 @@ void request_cpu::begin_refill(uint32_t device, uint64_t) {
     piece_ = r.first;
 }
 
+// What a timer does; it stops with the trace, though not everything may have found room.
+void request_cpu::refill_later(uint32_t device, uint64_t time_ps) {
+    context_.devices[device].refill_asked = false;
+    if (!context_.all_given || context_.any_under_way())
+        begin_refill(device, time_ps);
+}
+
 uint64_t request_cpu::refill_one(uint64_t time_ps) {
     request &r = context_.requests[index_];
     piece &p = context_.pieces[piece_];
@@ -169,14 +185,16 @@ uint64_t request_cpu::refill_one(uint64_t time_ps) {
         if (watch_)
             watch_->given({number, index_, r.size, r.dir, end_ps});
         device.posted.push(context_.requests, index_);
-        device.missing--;
         begin_refill(number, end_ps);
         return end_ps;
     }
     drop_segments(context_, index_);
     context_.requests.release(index_);
-    if (device.posted.empty()) // no packet will come that would try again
+    device.missing++;
+    if (device.posted.empty() && !device.refill_asked) { // no packet will come that tries again
+        device.refill_asked = true;
         defer(later::refill, number, 0, end_ps + device.model.retry_ns * ns);
+    }
     return end_ps;
 }
 

@@ -39,7 +39,7 @@ bool request_issuer::peek() {
     if (source_->devices())
         service_.set_devices(source_->devices(), source_->device_count());
     left_ = next_.size;
-    done_ = !has_next_;
+    context_.all_given = !has_next_;
     return has_next_;
 }
 
@@ -68,12 +68,6 @@ bool request_issuer::may_come(uint64_t &time_ps) {
     return true;
 }
 
-// Requests, that is: the buffers of receive rings stay posted.
-bool request_issuer::any_under_way() const {
-    return std::any_of(context_.devices.begin(), context_.devices.end(),
-                       [](const driven_device &device) { return device.under_way > 0; });
-}
-
 // When that many requests had ended. Nobody asks for less than before.
 uint64_t request_issuer::nth_end(driven_device &device, uint64_t count) {
     while (device.completed - device.ended_ps.size() + 1 < count)
@@ -89,7 +83,7 @@ void request_issuer::issue_all() {
         hold_slots();
     while (peek()) {
         uint64_t time_ps = 0;
-        if (next_.restart ? any_under_way() : !may_come(time_ps)) {
+        if (next_.restart ? context_.any_under_way() : !may_come(time_ps)) {
             blocked_ = true;
             return;
         }

@@ -27,16 +27,12 @@ class request_issuer : public sc_core::sc_module {
     void set_source(request_source *source) {
         source_ = source;
     }
-    bool done() const {
-        return done_;
-    }
 
   private:
     void issue();
     void issue_all();
     bool peek();
     bool may_come(uint64_t &time_ps);
-    bool any_under_way() const;
     uint64_t nth_end(driven_device &device, uint64_t count);
     void submit(uint64_t time_ps);
     void hold_slots();
@@ -49,7 +45,6 @@ class request_issuer : public sc_core::sc_module {
     arrival next_ = {};
     uint64_t left_ = 0; // bytes of a request that is cut
     bool has_next_ = false;
-    bool done_ = false;
     bool blocked_ = false; // waits for a request to end
     bool slots_held_ = false;
     uint64_t last_ps_ = 0;  // of what was given out last

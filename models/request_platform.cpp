@@ -44,22 +44,31 @@ void request_platform::run(const event_source &events) {
             throw engine_stalled(standstill());
         }
     }
-    bool waiting = context_.held || context_.started;
-    for (const driven_device &device : context_.devices)
-        waiting = waiting || device.under_way;
-    if (!issuer_.done() || waiting)
+    if (!context_.all_given || context_.held || context_.started || context_.any_under_way())
         throw engine_stalled(standstill());
 }
+
+namespace {
+
+std::string counted(uint64_t count, const char *what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+} // namespace
 
 // What waits, for people.
 std::string request_platform::standstill() const {
     bounce_stats pool;
     bounce_replay_stats(service_.replay(), &pool);
     std::string text = "no progress since " + std::to_string(context_.progress_ps / 1000000) +
-                       " us of simulated time; " + std::to_string(context_.held) +
-                       " requests wait for room, " + std::to_string(context_.started) +
-                       " are with devices\n  pool: " + std::to_string(pool.swiotlb_used) + " of " +
+                       " us of simulated time; " + counted(context_.held, "request") +
+                       " waiting for room, " + std::to_string(context_.started) +
+                       " with devices\n  pool: " + std::to_string(pool.swiotlb_used) + " of " +
                        std::to_string(pool.swiotlb_nslabs) + " slots in use";
+    // Beside what CPUs are just at, who has slots?
+    uint64_t held = pool.events_held_maps;
+    bool posted = std::any_of(context_.devices.begin(), context_.devices.end(),
+                              [](const driven_device &device) { return !device.posted.empty(); });
     uint32_t lines = 0;
     for (std::size_t d = 0; d < context_.devices.size(); d++) {
         const driven_device &device = context_.devices[d];
@@ -75,19 +84,21 @@ std::string request_platform::standstill() const {
                 continue;
             const request &oldest = context_.requests[queue.held.front()];
             text += "; the oldest: " + std::to_string(oldest.size) + " bytes in " +
-                    std::to_string(oldest.pieces) + " pieces since " +
+                    counted(oldest.pieces, "piece") + " since " +
                     std::to_string(oldest.held_since_ps / 1000000) + " us";
-            if (pool.swiotlb_used > config_.held_slots)
+            if (context_.started || posted)
                 continue;
             // Each piece may begin and end within a slot.
             uint64_t slots = (oldest.size >> BOUNCE_SLOT_SHIFT) + 2 * uint64_t{oldest.pieces};
-            text += slots > pool.swiotlb_nslabs - pool.swiotlb_used
+            text += slots > pool.swiotlb_nslabs - std::min<uint64_t>(held, pool.swiotlb_nslabs)
                         ? "; nothing else is mapped: it needs a larger pool"
                         : "; nothing else is mapped, and the slots are there: masks or "
-                          "seg_boundary of the "
-                          "device, or the size of slot sets and areas, leave no place";
+                          "seg_boundary of the device, or the size of slot sets and areas, leave "
+                          "no place";
         }
     }
+    if (lines > 20)
+        text += "\n  and " + counted(lines - 20, "queue") + " more";
     return text;
 }
 

@@ -14,6 +14,7 @@ namespace bouncesim::models {
 
 enum class request_state : uint8_t {
     arriving,  // not tried yet, or waiting for a place in its hardware queue
+    offered,   // a place in its hardware queue is kept for it
     held,      // found no room, waits for another try
     started,   // the device has it
     receiving, // a receive buffer: posted

@@ -29,11 +29,12 @@ void request_cpu::begin_request(uint32_t index, uint64_t time_ps) {
         return;
     }
     hardware_queue &queue = context_.queue_of(r);
-    if (queue.started >= device.model.depth) {
+    if (r.state != request_state::offered && queue.taken >= device.model.depth) {
         context_.counts.tag_waits++;
         queue.waiting.push(context_.requests, index);
         return;
     }
+    queue.taken += r.state != request_state::offered;
     begin_tries(index, false, time_ps);
 }
 
@@ -145,7 +146,7 @@ void request_cpu::no_room(uint64_t time_ps) {
             ask_run(queue, r.device, number, time_ps);
         } else if (!queue.started) {
             uint64_t since_ps = std::max(context_.progress_ps, r.held_since_ps);
-            if (time_ps > since_ps + context_.config.watchdog_ns * ns)
+            if (!context_.started && time_ps > since_ps + context_.config.watchdog_ns * ns)
                 throw engine_stalled("");
             defer(later::run_queue, r.device, number, time_ps + model.retry_ns * ns);
         }
@@ -157,10 +158,12 @@ void request_cpu::no_room(uint64_t time_ps) {
         return;
     }
     task_ = task::idle;
-    if (model.full == on_full::requeue)
+    if (model.full == on_full::requeue) {
         hold(time_ps);
-    else
-        end_request(index_, true, time_ps);
+        return;
+    }
+    give_place(context_.queue_of(r), time_ps);
+    end_request(index_, true, time_ps);
 }
 
 void request_cpu::hold(uint64_t time_ps) {
@@ -215,8 +218,6 @@ void request_cpu::run_now(uint32_t device, uint32_t number, uint64_t time_ps) {
         queue.marked = false;
         return;
     }
-    if (queue.started >= context_.devices[device].model.depth)
-        return; // what ends runs it again
     queue.running = true;
     marked_ = queue.marked;
     begin_tries(queue.held.front(), true, time_ps);

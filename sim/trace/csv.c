@@ -126,13 +126,13 @@ static bool read_flags(const struct field *f, struct row *row)
 {
     static const struct {
         const char *name;
-        uint8_t flag;
+        uint16_t flag;
         uint8_t attr;
     } words[] = {
         {"last", BOUNCE_EVENT_LIST_LAST, 0},  {"open", BOUNCE_EVENT_LIST_OPEN, 0},
         {"implied", BOUNCE_EVENT_IMPLIED, 0}, {"unmatched", BOUNCE_EVENT_UNMATCHED, 0},
         {"held", BOUNCE_EVENT_HELD, 0},       {"skip_cpu_sync", 0, BOUNCE_ATTR_SKIP_CPU_SYNC},
-        {"no_warn", 0, BOUNCE_ATTR_NO_WARN},
+        {"no_warn", 0, BOUNCE_ATTR_NO_WARN},  {"by_worker", BOUNCE_EVENT_BY_WORKER, 0},
     };
     struct cursor c = {f->at, f->at + f->length};
 
@@ -263,6 +263,8 @@ static enum row_result read_mapping_op(const struct words *words, struct row *ro
     if (row->kind == BOUNCE_EVENT_RESTART || row->kind == BOUNCE_EVENT_WORKER ||
         row->kind == BOUNCE_EVENT_LOST)
         needs_id = false;
+    if (row->flags & BOUNCE_EVENT_BY_WORKER)
+        return ROW_BAD;
     if (row->flags & BOUNCE_EVENT_UNMATCHED) {
         if (row->kind != BOUNCE_EVENT_UNMAP || !row->has_tlb_addr || !row->size)
             return ROW_BAD;
@@ -289,7 +291,7 @@ static enum row_result read_op(const struct words *words, struct row *row)
         return ROW_OTHER;
     if (field_is(&words->ev, "C") || field_is(op, "complete")) {
         row->kind = BOUNCE_EVENT_COMPLETE;
-        return row->has_id ? ROW_EVENT : ROW_BAD;
+        return row->has_id && !(row->flags & BOUNCE_EVENT_BY_WORKER) ? ROW_EVENT : ROW_BAD;
     }
     if (words->ev.length && !field_is(&words->ev, "S"))
         return ROW_BAD;

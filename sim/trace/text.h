@@ -40,7 +40,7 @@ struct row {
     uint64_t alloc_align_mask;
     struct cursor told; /* ROW_TOLD: "name=value ..." */
     uint8_t outcome;    /* enum bounce_recorded */
-    uint8_t flags;      /* enum bounce_event_flag */
+    uint16_t flags;     /* enum bounce_event_flag */
     uint8_t attrs;      /* enum bounce_attr */
     uint8_t kind;       /* enum bounce_event_kind; ISSUE unless the parser says otherwise */
     uint8_t dir;

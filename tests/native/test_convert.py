@@ -232,6 +232,32 @@ def test_every_format_as_csv(trace, tmp_path):
     assert everything(again)[1] == wanted[1]
 
 
+@pytest.mark.parametrize("ending", ["bnc", "csv"])
+def test_requests_that_a_worker_issued(ending, tmp_path):
+    """What found no room and was tried by a worker came earlier; models want to know that."""
+    rows = []
+    for n in range(200):
+        who = "kworker/0:1H" if n % 5 == 4 else "fio"
+        for at, event, end in ((n * 20, "issue", who), (n * 20 + 150, "complete", "0")):
+            size = "131072 " if event == "issue" else ""
+            rows.append((at, f"{who}-77 [000] ..... 1.{at:06d}: block_rq_{event}: 259,0 WS "
+                             f"{size}() {n * 256} + 256 none,0,0 [{end}]\n"))
+    trace = tmp_path / "t.ftrace"
+    trace.write_text("# tracer: nop\n" + "".join(row for _, row in sorted(rows)))
+    converted = tmp_path / f"t.{ending}"
+    output("convert", trace, converted, "--only", "block", "--quiet")
+    options = ("--engine", "systemc", "--swiotlb", "512,1,force", "--scattered", "0")
+    if "check-config" not in output("--help"):
+        pytest.skip("this build has no SystemC")
+    got = result("run", converted, *options)
+    wanted = result("run", trace, "--only", "block", *options)
+    for key in "platform", "swiotlb", "events", "timing":
+        assert got[key] == wanted[key], key
+    plain = tmp_path / "plain.ftrace"
+    plain.write_text(trace.read_text().replace("kworker/0:1H", "fio"))
+    assert result("run", plain, *options)["timing"] != wanted["timing"]
+
+
 def test_what_turns_up_late_is_no_other_boot(tmp_path):
     """A CPU or a device that comes after seconds is told in the middle of the rows."""
     source = tmp_path / "r.csv"

@@ -188,6 +188,14 @@ def test_the_watchdog_ends_a_run(trace):
     assert "128 of 128 slots in use" in error and "wait for room" in error
 
 
+def test_limits_of_an_option_reach_what_cuts_requests(trace):
+    """As the block layer cuts by the boundary of the device, whoever set it."""
+    got = output("run", trace, "--engine", "systemc", "--device", "*:seg_boundary=1fff",
+                 "--mappings", "-")
+    sizes = [int(line.split(",")[5]) for line in got.splitlines()[1:]]
+    assert max(sizes) == 8192 and all("ok" in line for line in got.splitlines()[1:])
+
+
 def test_a_request_that_never_fits_is_told_from_a_pool_that_is_too_small(tmp_path, trace):
     run = ["run", trace, "--engine", "systemc", "--quiet", "--watchdog", "100"]
     done = bouncesim(*run, "--device", "*:dma_mask=ffffff")  # the pool lies above it

@@ -260,6 +260,28 @@ TEST(requests, a_ring_keeps_its_buffers_mapped) {
     EXPECT_EQ(seen.requests.completed, 300u);
 }
 
+TEST(requests, cpus_fill_a_ring_together) {
+    request_stream s("virtio-net", 4096, 16, 16);
+    s.config.timing = costs();
+    s.config.arrivals = arrival_mode::open;
+    for (uint32_t i = 0; i < 2000; i++)
+        s.issue(i / 16 * 20000, i, 1400, static_cast<uint16_t>(i % 16), BOUNCE_FROM_DEVICE);
+    request_outcome seen = run_requests(s);
+    EXPECT_EQ(seen.requests.arrived, 2000u);
+    EXPECT_EQ(seen.stats.swiotlb_used, 256u); // and none beyond
+    EXPECT_LE(seen.stats.swiotlb_used_hiwater, 256u);
+}
+
+TEST(requests, a_ring_without_room_ends_with_the_trace) {
+    request_stream s("e1000", 128);
+    s.config.held_slots = 128;
+    for (uint32_t i = 0; i < 10; i++)
+        s.issue(i * 1000000, i, 1400, 0, i % 2 ? BOUNCE_FROM_DEVICE : BOUNCE_TO_DEVICE);
+    request_outcome seen = run_requests(s);
+    EXPECT_EQ(seen.requests.dropped, 10u);
+    EXPECT_LE(seen.timing.simulated_ns, 9000000.0);
+}
+
 TEST(requests, packets_that_find_no_buffer_are_dropped) {
     request_stream s("e1000", 1024);
     s.model.ring_entries = 4;
@@ -327,6 +349,50 @@ TEST(requests, the_watchdog_does_not_count_idle_time) {
     EXPECT_EQ(run_requests(s).requests.completed, 4u);
 }
 
+TEST(requests, the_watchdog_waits_for_what_devices_have) {
+    request_stream s("nvme", 128, 1, 2);
+    s.config.arrivals = arrival_mode::open;
+    s.config.service_ns = 60000000000;
+    s.issue(0, 0, 258048, 0);
+    s.issue(1000, 1, 258048, 1); // nothing under way in its own queue for a minute
+    request_outcome seen = run_requests(s);
+    EXPECT_EQ(seen.requests.completed, 2u);
+    EXPECT_EQ(seen.requests.held, 1u);
+}
+
+TEST(requests, a_failed_request_leaves_its_place_to_those_that_wait) {
+    for (const char *name : {"ahci", "isa-dma", "e1000"}) {
+        request_stream s(name, 128);
+        s.model.dma_bits = 64;
+        s.model.depth = 1;
+        s.config.held_slots = 100;
+        s.config.arrivals = arrival_mode::open;
+        s.config.service_ns = 1000000;
+        s.model.ring_entries = 0;
+        for (uint32_t i = 0; i < 12; i++) // one of four finds room
+            s.issue(0, i, i % 4 ? 65536 : 4096);
+        request_outcome seen = run_requests(s);
+        EXPECT_EQ(seen.requests.completed, 3u) << name;
+        EXPECT_EQ(seen.requests.failed + seen.requests.dropped, 9u) << name;
+        EXPECT_EQ(seen.stats.swiotlb_used, 100u) << name;
+    }
+}
+
+TEST(requests, a_queue_has_no_more_than_its_depth_whatever_the_cpus) {
+    for (uint64_t depth : {1u, 3u}) {
+        request_stream s("ahci", 32768, 16, 16);
+        s.config.timing = costs();
+        s.config.arrivals = arrival_mode::open;
+        s.model.depth = depth;
+        for (uint32_t i = 0; i < 320; i++)
+            s.issue(i / 16 * 1000, i, 4096, static_cast<uint16_t>(i % 16));
+        request_outcome seen = run_requests(s);
+        EXPECT_EQ(seen.requests.inflight_hiwater, depth);
+        EXPECT_EQ(seen.requests.completed, 320u);
+        EXPECT_LE(seen.requests.tag_waits, 320u); // each waits once
+    }
+}
+
 TEST(requests, what_is_above_the_pool_takes_the_cpu_too) {
     request_stream s("generic", 32768, 1, 1);
     for (uint32_t i = 0; i < 10; i++) {
@@ -364,6 +430,29 @@ TEST(requests, larger_ones_are_cut) {
     EXPECT_EQ(seen.requests.arrived, 5u); // 252 KiB at most
     EXPECT_EQ(seen.requests.split, 1u);
     EXPECT_EQ(seen.maps.size(), 5u);
+}
+
+TEST(requests, cuts_follow_the_size_of_slot_sets) {
+    request_stream s("nvme");
+    s.config.scattered_percent = 0;
+    s.config.replay.pool.segment_slots = 32;
+    s.issue(0, 0, 1 << 20);
+    s.complete(1000, 0);
+    request_outcome seen = run_requests(s);
+    EXPECT_EQ(seen.requests.arrived, 18u); // 60 KiB at most
+    EXPECT_EQ(seen.stats.events_full, 0u);
+}
+
+TEST(requests, a_boundary_leaves_room_for_fewer_bytes_in_so_many_segments) {
+    request_stream s("virtio-blk");
+    s.model.seg_boundary = 0xffff;
+    s.issue(0, 0, 16 << 20);
+    s.complete(1000, 0);
+    request_outcome seen = run_requests(s);
+    EXPECT_EQ(seen.requests.arrived, 2u); // 253 segments of 64 KiB
+    EXPECT_EQ(seen.stats.events_full, 0u);
+    for (const mapping_row &map : seen.maps)
+        EXPECT_LE(map.size, 65536u);
 }
 
 TEST(requests, isa_stays_below_its_boundary) {

@@ -4,6 +4,7 @@
 // its own in models/devices. No SystemC here.
 #pragma once
 
+#include "bounce/boot.h"
 #include "bounce/device.h"
 
 #include <cstddef>
@@ -35,7 +36,7 @@ constexpr uint64_t device_most = 1000000000000u; // 1 TB, 1000 s
     X(max_request_bytes, 0, 0, device_most, "bytes", "larger requests are split; 0: what the DMA layer maps at most") \
     X(gap_mask, 0, 0, 65535, "mask", "pieces begin and end on multiples of it, but for the first and last (PRP)") \
     X(queues, 0, 0, 65536, "queues", "hardware queues; 0: one for each CPU") \
-    X(depth, 1024, 1, device_many, "requests", "given to the device at a time, by queue") \
+    X(depth, 1024, 1, device_many, "requests", "places of a queue: with the device, or waiting for room") \
     X(header_bytes, 0, 0, 4096, "bytes", "command header, mapped to the device with each request") \
     X(status_bytes, 0, 0, 4096, "bytes", "status, mapped from the device with each request") \
     X(descriptor_bytes, 0, 0, 4096, "bytes", "descriptor of a mapping, in a table that is mapped too") \
@@ -65,12 +66,13 @@ struct device_model {
 #define BOUNCESIM_FIELD(key, value, smallest, largest, unit, meaning) uint64_t key = value;
     BOUNCESIM_DEVICE_KEYS(BOUNCESIM_FIELD)
 #undef BOUNCESIM_FIELD
-    std::shared_ptr<const service_times> drawn; // in place of times and channels
+    std::shared_ptr<const service_times> drawn;    // in place of times and channels
+    uint64_t slot_bytes = 1u << BOUNCE_SLOT_SHIFT; // of the pool
+    uint64_t set_bytes = BOUNCE_SEGMENT_SLOTS << BOUNCE_SLOT_SHIFT;
 
     // Sets what the DMA layer knows: masks and boundary.
     void shape(bounce_device &device) const;
-    // The largest mapping for a pool of stock slots, as swiotlb_max_mapping_size(), and the limits
-    // that follow from it.
+    // The largest mapping, as swiotlb_max_mapping_size(), and the limits that follow from it.
     uint64_t largest_mapping() const;
     uint64_t largest_request() const;
     uint64_t largest_segment() const;
