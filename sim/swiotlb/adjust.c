@@ -35,9 +35,7 @@ bool bounce_swiotlb_peek(struct bounce_swiotlb *mem, const struct bounce_map_req
     if (found.slot == NO_SLOT)
         return true;
     result->slots = slots.nslots;
-    result->tlb_addr = found.pool->start +
-                       ((uint64_t)(found.slot + slots.pad_slots) << BOUNCE_SLOT_SHIFT) +
-                       slots.offset;
+    result->tlb_addr = pool_address_of(found.pool, found.slot + slots.pad_slots) + slots.offset;
     return true;
 }
 
@@ -80,7 +78,7 @@ bool bounce_swiotlb_area_at(const struct bounce_swiotlb *mem, uint64_t tlb_addr,
     if (!pool)
         return false;
     area = pool_area_of(pool, pool_slot_of(pool, tlb_addr));
-    out->start = pool->start + (((uint64_t)area * pool->area_nslabs) << BOUNCE_SLOT_SHIFT);
+    out->start = pool_address_of(pool, area * pool->area_nslabs);
     out->cursor = pool->areas[area].index;
     return true;
 }
@@ -91,6 +89,26 @@ void bounce_swiotlb_set_cursor_at(struct bounce_swiotlb *mem, uint64_t tlb_addr,
 
     if (pool && cursor < pool->area_nslabs)
         pool->areas[pool_area_of(pool, pool_slot_of(pool, tlb_addr))].index = cursor;
+}
+
+bool bounce_swiotlb_map_as(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                           uint64_t tlb_addr, struct bounce_area_state *before)
+{
+    struct slot_found found = {.slot = NO_SLOT};
+    struct bounce_map_result ignored;
+    struct slot_request slots;
+
+    if (!mem->policy->find || !bounce_swiotlb_area_at(mem, tlb_addr, before))
+        return false;
+    if (mem->policy->map_as && mem->policy->map_as(mem, request, tlb_addr))
+        return true;
+    mem->policy->describe(request, false, &slots);
+    mem->policy->find(mem, request, &slots, &found);
+    if (found.slot == NO_SLOT ||
+        pool_address_of(found.pool, found.slot + slots.pad_slots) + slots.offset != tlb_addr)
+        return false;
+    map_found(mem, request, false, mem->growth != NULL, &slots, &found, &ignored);
+    return true;
 }
 
 void bounce_swiotlb_aim(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
@@ -181,8 +199,7 @@ uint64_t bounce_swiotlb_holder(const struct bounce_swiotlb *mem, uint64_t tlb_ad
     for (uint32_t ahead = 0; ahead < SET_SLOTS && slot + ahead < pool->nslabs; ahead++) {
         holder = pool_holder_of(pool, slot + ahead);
         if (holder != NO_SLOT)
-            return pool->start + ((uint64_t)holder << BOUNCE_SLOT_SHIFT) +
-                   pool->meta[holder].offset;
+            return pool_address_of(pool, holder) + pool->meta[holder].offset;
     }
     return 0;
 }

@@ -245,13 +245,23 @@ cursor_of(const struct bounce_swiotlb *mem, const struct bounce_map_request *req
     at->slot = (number << at->pool->area_shift) + at->cursor;
 }
 
+/* For those who map only if the answer is one that they know; ANYWHERE for all others, for whom
+ * this comes to nothing. */
+#define ANYWHERE UINT64_MAX
+
+static inline __attribute__((always_inline)) bool
+is_wanted(uint64_t wanted, const struct pool *pool, uint32_t slot, uint32_t offset)
+{
+    return wanted == ANYWHERE || wanted == pool_address_of(pool, slot) + offset;
+}
+
 /* Most searches end in the word that holds the own area's cursor, and this is tried before anything
- * is set up for a longer search. Changes nothing when none serves there. This one is for what most
- * requests are: no mask asks for anything. Pool and areas begin at a page, so slot numbers tell of
- * alignment to pages. */
+ * is set up for a longer search. Changes nothing when none serves there, or when its address is not
+ * the one wanted. This one is for what most requests are: no mask asks for anything. Pool and areas
+ * begin at a page, so slot numbers tell of alignment to pages. */
 static inline __attribute__((always_inline)) bool
 map_plain_in_word(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
-                  struct bounce_map_result *result)
+                  uint64_t wanted, struct bounce_map_result *result)
 {
     uint32_t page = request->size >= PAGE_SIZE_4K, ahead;
     struct slot_request slots;
@@ -262,7 +272,7 @@ map_plain_in_word(struct bounce_swiotlb *mem, const struct bounce_map_request *r
     at.period = 1 + page;
     at.first = at.cursor & page;
     ahead = ahead_in_word(&at, request->device->seg_boundary);
-    if (ahead == NO_SLOT)
+    if (ahead == NO_SLOT || !is_wanted(wanted, at.pool, at.slot + ahead, 0))
         return false;
     take_in_word(mem, &at, ahead);
     slots.orig_addr = request->orig_addr;
@@ -278,7 +288,7 @@ map_plain_in_word(struct bounce_swiotlb *mem, const struct bounce_map_request *r
 /* The same for any request. */
 static inline __attribute__((always_inline)) bool
 map_in_word(struct bounce_swiotlb *mem, const struct bounce_map_request *request, bool alloc,
-            struct bounce_map_result *result)
+            uint64_t wanted, struct bounce_map_result *result)
 {
     struct slot_request slots;
     struct in_word at;
@@ -294,7 +304,8 @@ map_in_word(struct bounce_swiotlb *mem, const struct bounce_map_request *request
     at.period = s.walk.period;
     at.first = (s.walk.residue - at.cursor) & (s.walk.period - 1);
     ahead = ahead_in_word(&at, slots.boundary_mask);
-    if (ahead == NO_SLOT)
+    if (ahead == NO_SLOT ||
+        !is_wanted(wanted, at.pool, at.slot + ahead + slots.pad_slots, slots.offset))
         return false;
     take_in_word(mem, &at, ahead);
     pool_note(at.pool, at.area, at.slot + ahead, map_meta(request, alloc, &slots));
@@ -319,7 +330,7 @@ static __attribute__((noinline)) void map_aligned(struct bounce_swiotlb *mem,
                                                   const struct bounce_map_request *request,
                                                   bool alloc, struct bounce_map_result *result)
 {
-    if (!map_in_word(mem, request, alloc, result))
+    if (!map_in_word(mem, request, alloc, ANYWHERE, result))
         map_searching(mem, request, alloc, result);
 }
 
@@ -330,13 +341,24 @@ static void map(struct bounce_swiotlb *mem, const struct bounce_map_request *req
         map_searching(mem, request, alloc, result);
     else if (request->alloc_align_mask | request->device->min_align_mask | alloc)
         map_aligned(mem, request, alloc, result);
-    else if (!map_plain_in_word(mem, request, result))
+    else if (!map_plain_in_word(mem, request, ANYWHERE, result))
         map_searching(mem, request, false, result);
+}
+
+static bool map_as(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                   uint64_t tlb_addr)
+{
+    struct bounce_map_result ignored;
+
+    return request->alloc_align_mask | request->device->min_align_mask
+               ? map_in_word(mem, request, false, tlb_addr, &ignored)
+               : map_plain_in_word(mem, request, tlb_addr, &ignored);
 }
 
 const struct bounce_policy policy_linux_6_12 = {
     .map = map,
     .find = find,
     .describe = linux_6_12_describe,
+    .map_as = map_as,
     .run_shape = linux_6_12_run_shape,
 };

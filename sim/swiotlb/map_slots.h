@@ -63,8 +63,7 @@ map_answer(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
     result->locks = locks;
     result->outcome = BOUNCE_MAP_OK;
     result->slots = slots->nslots;
-    result->tlb_addr =
-        pool->start + ((uint64_t)(slot + slots->pad_slots) << BOUNCE_SLOT_SHIFT) + slots->offset;
+    result->tlb_addr = pool_address_of(pool, slot + slots->pad_slots) + slots->offset;
 }
 
 /* Takes the slots found and says so. */

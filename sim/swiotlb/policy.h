@@ -41,6 +41,10 @@ struct bounce_policy {
     /* The search alone: `found` comes zeroed, with NO_SLOT; nothing is taken. NULL: not offered. */
     void (*find)(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
                  const struct slot_request *slots, struct slot_found *found);
+    /* The request, if a short look tells that its answer is `tlb_addr`; false, and nothing done,
+     * where it does not tell. NULL: not offered. */
+    bool (*map_as)(struct bounce_swiotlb *mem, const struct bounce_map_request *request,
+                   uint64_t tlb_addr);
     /* Which starts in `area` would do. */
     void (*run_shape)(struct pool *pool, uint32_t area, const struct slot_request *slots,
                       struct run_shape *run);

@@ -108,6 +108,11 @@ static inline uint32_t pool_area_of(const struct pool *pool, uint32_t slot)
     return slot >> pool->area_shift;
 }
 
+static inline uint64_t pool_address_of(const struct pool *pool, uint32_t slot)
+{
+    return pool->start + ((uint64_t)slot << BOUNCE_SLOT_SHIFT);
+}
+
 static inline uint32_t pool_slot_of(const struct pool *pool, uint64_t addr)
 {
     return (uint32_t)((addr - pool->start) >> BOUNCE_SLOT_SHIFT);

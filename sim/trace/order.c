@@ -103,8 +103,13 @@ static bool explain_now(struct bounce_order *order, uint64_t place)
 {
     const struct bounce_event *event = &held_at(order, place)->event;
 
-    if (order->growing && event->recorded == BOUNCE_RECORDED_ADDRESS &&
-        order_is_elsewhere(order, event))
+    if (event->recorded == BOUNCE_RECORDED_ADDRESS && !order->growing) {
+        bool explains = order_map_as_recorded(order, place);
+
+        order->stats.explained += explains;
+        return explains;
+    }
+    if (event->recorded == BOUNCE_RECORDED_ADDRESS && order_is_elsewhere(order, event))
         return order_explain_elsewhere(order, place, false);
     if (!order_answers(order, event))
         return false;

@@ -136,12 +136,10 @@ static uint64_t pad_of(const struct bounce_order *order, const struct bounce_eve
            ~SLOT_MASK;
 }
 
-static void take(struct bounce_order *order, struct step *step, const struct bounce_event *event,
-                 uint64_t tlb_addr)
+static struct placed *begin_mapping(struct bounce_order *order, const struct bounce_event *event,
+                                    uint64_t tlb_addr)
 {
-    struct bounce_map_request request = order_request(order, event);
     struct placed *p = &order->placed[event->handle];
-    struct bounce_area_state area;
 
     p->tlb_addr = tlb_addr;
     p->orig_addr = event->orig_addr;
@@ -149,19 +147,36 @@ static void take(struct bounce_order *order, struct step *step, const struct bou
     p->pad = (uint32_t)pad_of(order, event);
     p->device = event->device;
     p->live = p->hidden = false;
+    return p;
+}
+
+/* `cursor`: of its area, before it was taken. */
+static void was_taken(struct bounce_order *order, struct step *step, struct placed *p,
+                      uint32_t cursor)
+{
+    step->cursor = cursor;
+    step->moves_cursor = true;
+    if (order->gap)
+        order_note_area(order, p->tlb_addr);
+    if (!p->live)
+        return;
+    step->tlb_addr = held_at(order, step->place)->tlb_addr = p->tlb_addr;
+    order_note_slots(order, p->tlb_addr - p->pad, p->tlb_addr + p->size);
+}
+
+static void take(struct bounce_order *order, struct step *step, const struct bounce_event *event,
+                 uint64_t tlb_addr)
+{
+    struct bounce_map_request request = order_request(order, event);
+    struct placed *p = begin_mapping(order, event, tlb_addr);
+    struct bounce_area_state area;
+
     if (!bounce_swiotlb_area_at(order->mem, tlb_addr, &area))
         return;
-    if (order->gap)
-        order_note_area(order, tlb_addr);
-    step->cursor = area.cursor;
     if (step->flags & BOUNCE_EVENT_CURSOR)
         bounce_swiotlb_aim(order->mem, &request, tlb_addr);
     p->live = bounce_swiotlb_place(order->mem, &request, tlb_addr, true);
-    step->moves_cursor = true;
-    if (!p->live)
-        return;
-    step->tlb_addr = held_at(order, step->place)->tlb_addr = tlb_addr;
-    order_note_slots(order, tlb_addr - p->pad, tlb_addr + event->size);
+    was_taken(order, step, p, area.cursor);
 }
 
 /* ---- lists that fail ---- */
@@ -443,6 +458,28 @@ struct step *order_log(struct bounce_order *order, uint64_t place, uint16_t flag
     if (step->released && !order->searching)
         order_release_all(order, place);
     return step;
+}
+
+bool order_map_as_recorded(struct bounce_order *order, uint64_t place)
+{
+    struct held *held = held_at(order, place);
+    const struct bounce_event *event = &held->event;
+    struct bounce_map_request request = order_request(order, event);
+    struct bounce_area_state area;
+    struct placed *p;
+    struct step *step;
+
+    if (is_out_of_the_question(order, event) ||
+        !bounce_swiotlb_map_as(order->mem, &request, event->tlb_addr, &area))
+        return false;
+    step = step_at(order, order->log_tail++);
+    *step = (struct step){.place = place};
+    held->done = true;
+    held->failed = false;
+    p = begin_mapping(order, event, event->tlb_addr);
+    p->live = true;
+    was_taken(order, step, p, area.cursor);
+    return true;
 }
 
 void order_rewind(struct bounce_order *order, uint64_t from)

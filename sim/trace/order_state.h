@@ -168,6 +168,10 @@ void order_undo(struct bounce_order *order, const struct step *step);
 /* Appends the event to the log and does it. */
 struct step *order_log(struct bounce_order *order, uint64_t place, uint16_t flags);
 
+/* The same of a map with a recorded address in a pool that does not grow, if order_answers();
+ * otherwise false, and nothing done. */
+bool order_map_as_recorded(struct bounce_order *order, uint64_t place);
+
 /* The next entry of the list that failed at `fail`, in its order; NO_PLACE at the end. */
 uint64_t order_next_release(struct bounce_order *order, uint64_t fail);
 struct step *order_release(struct bounce_order *order, uint64_t fail, uint64_t entry);

@@ -233,6 +233,13 @@ BOUNCE_API bool bounce_swiotlb_area_at(const struct bounce_swiotlb *mem, uint64_
 BOUNCE_API void bounce_swiotlb_set_cursor_at(struct bounce_swiotlb *mem, uint64_t tlb_addr,
                                              uint32_t cursor);
 
+/* bounce_swiotlb_map(), if it answers with `tlb_addr`; `before` becomes what its area was like.
+ * False, and nothing changed, when it would answer otherwise. Of a growing kernel: the search of
+ * the pools that are there. */
+BOUNCE_API bool bounce_swiotlb_map_as(struct bounce_swiotlb *mem,
+                                      const struct bounce_map_request *request, uint64_t tlb_addr,
+                                      struct bounce_area_state *before);
+
 /* Sets the cursor of the area that holds `tlb_addr` so that a search begins right there. Nothing
  * outside every pool. */
 BOUNCE_API void bounce_swiotlb_aim(struct bounce_swiotlb *mem,
