@@ -89,6 +89,17 @@ static bool is_header(uint32_t seen)
     return seen & (1u << TIME_NS | 1u << TIME_US | 1u << TIME_S) && seen & 1u << OP;
 }
 
+/* Of the lines behind the first header, which are rows but for those of further files: a time is
+ * looked for before all names are. */
+static bool is_another_header(const struct field *f, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (f[i].length >= strlen("ts_ns") && f[i].length <= strlen("time_ns") &&
+            (*f[i].at | 0x20) == 't' && is_header(header_columns(f, n)))
+            return true;
+    return false;
+}
+
 /* A header that is refused leaves the one before as it was. */
 static enum row_result read_header(struct row_state *state, const struct field *f, size_t n)
 {
@@ -335,7 +346,7 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
     n = fields_split(c, ',', f, COLUMNS_MAX);
     if (!state->has_header)
         return n <= COLUMNS_MAX ? read_header(state, f, n) : ROW_BAD;
-    if (is_header(header_columns(f, n < COLUMNS_MAX ? n : COLUMNS_MAX))) /* of a further file */
+    if (is_another_header(f, n < COLUMNS_MAX ? n : COLUMNS_MAX))
         return n <= COLUMNS_MAX ? read_header(state, f, n) : ROW_BAD;
     if (n != state->ncolumns)
         return row_bad(state, "not as many fields as the header has",

@@ -20,14 +20,21 @@
 #define MAGIC_NS       0xa1b23c4du
 #define MAGIC_MODIFIED 0xa1b2cd34u /* with more of each packet (Red Hat's, long ago) */
 #define BIG_MACHINE    (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+#define FILE_HEADER    24u
+#define PACKET_HEADER  16u
 
 struct pcap_state {
     struct records *records;
     pcap_t *pcap; /* NULL: the input is pcapng at present */
     struct pcapng ng;
     int link_type;
-    /* While libpcap reads through us: where from, and what went wrong there. */
+    /* While libpcap reads through us: where from, and what went wrong there. Its FILE has a buffer,
+     * and nothing must stay in it: what libpcap has taken is what it has read. So it gets no more
+     * than the part that libpcap is at: the file's header, a packet's, or its data. */
     struct lines *lines;
+    uint64_t part_left;
+    uint32_t data;   /* bytes of the packet whose header is the part */
+    bool known, big; /* a layout in which packets tell how long they are; else byte by byte */
     enum bounce_status status;
     struct bounce_error error;
 };
@@ -51,18 +58,52 @@ static int detect(const char *text, size_t length)
     return is_capture(p, length) ? 100 : 0;
 }
 
+static enum bounce_status next_part(struct pcap_state *s)
+{
+    enum bounce_status status = BOUNCE_OK;
+    const unsigned char *p;
+    size_t got;
+
+    if (!s->known) {
+        s->part_left = 1;
+    } else if (s->data) {
+        s->part_left = s->data;
+        s->data = 0;
+    } else {
+        status = bytes_peek(s->lines, PACKET_HEADER, &p, &got, &s->error);
+        s->part_left = PACKET_HEADER;
+        s->data = !status && got == PACKET_HEADER ? bytes_u32(p + 8, s->big) : 0;
+    }
+    return status;
+}
+
 static ssize_t feed(void *context, char *buffer, size_t size)
 {
     struct pcap_state *s = context;
     const unsigned char *p;
     size_t got;
 
-    s->status =
-        bytes_take(s->lines, size < LINES_BUFFER ? size : LINES_BUFFER, &p, &got, &s->error);
+    s->status = s->part_left ? BOUNCE_OK : next_part(s);
+    if (size > s->part_left)
+        size = (size_t)s->part_left;
+    if (!s->status)
+        s->status =
+            bytes_take(s->lines, size < LINES_BUFFER ? size : LINES_BUFFER, &p, &got, &s->error);
     if (s->status)
         return -1;
     memcpy(buffer, p, got);
+    s->part_left -= got;
     return (ssize_t)got;
+}
+
+/* Versions before 2.4 had the two lengths of a packet in either order. */
+static void look_at_header(struct pcap_state *s, const unsigned char *p, size_t got)
+{
+    s->big = got >= 4 && is_magic(bytes_u32(p, true));
+    s->known = got >= 8 && bytes_u32(p, s->big) != MAGIC_MODIFIED &&
+               bytes_u16(p + 4, s->big) == 2 && bytes_u16(p + 6, s->big) == 4;
+    s->part_left = s->known ? FILE_HEADER : 1;
+    s->data = 0;
 }
 
 static enum bounce_status failed(struct pcap_state *s, uint64_t at, const char *text,
@@ -95,11 +136,10 @@ static enum bounce_status open_capture(struct bounce_trace *trace, struct bounce
     s->pcap = NULL;
     if (pcapng_is_section(p, got))
         return BOUNCE_OK;
+    look_at_header(s, p, got);
     file = fopencookie(s, "r", functions);
     if (!file)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
-    /* Unbuffered: what libpcap has taken is what it has read. */
-    setvbuf(file, NULL, _IONBF, 0);
     s->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, text);
     if (!s->pcap) {
         fclose(file);

@@ -226,3 +226,24 @@ def test_pcap_headers(tmp_path):
     for n in range(3):
         content += struct.pack("<IIIIIHBB", START, n, 60, 1514, 2, 0x800, 0, 0) + bytes(60)
     assert read(path, content)["trace"]["requests"]["bytes"] == 3 * 1514
+
+
+def test_pcap_layouts_one_after_the_other(tmp_path):
+    """Of each, as many bytes are read as it has: those before 2.4, and with more of each packet."""
+
+    def capture(order, minor=4, magic=0xA1B2C3D4, swapped=False, more=b""):
+        out = struct.pack(order + "IHHiIII", magic, 2, minor, 0, 0, 65535, 1)
+        for captured, length in (0, 60), (60, 60), (70, 1514), (5000, 5000):
+            both = (length, captured) if swapped else (captured, length)
+            out += struct.pack(order + "IIII", START, 0, *both) + more + bytes(captured)
+        return out
+
+    joined = b"".join(
+        capture(order, **how)
+        for order in ORDERS
+        for how in ({}, {"minor": 2, "swapped": True}, {"minor": 3}, {"magic": 0xA1B23C4D},
+                    {"magic": 0xA1B2CD34, "more": bytes(8)})  # fmt: skip
+    )
+    got = read(tmp_path / "all.pcap", joined)
+    assert got["trace"]["records"] == 40 and got["trace"]["requests"]["count"] == 40
+    assert got["events"]["maps"] == 50  # 5,000 bytes are two pages
