@@ -121,7 +121,7 @@ po::options_description platform_option_table() {
 platform read_platform(const po::variables_map &values) {
     platform p;
     if (values.count("platform"))
-        p = read_platform_file(values["platform"].as<std::string>());
+        check_platform(p = read_platform_file(values["platform"].as<std::string>()));
     for (const char *name : {"arrivals", "completions", "fit", "time-scale", "held-slots",
                              "scattered", "seed", "watchdog"})
         if (values.count(name))
@@ -164,6 +164,8 @@ platform read_platform(const po::variables_map &values) {
         p.run.scattered_percent = number(values, "scattered", 100);
     if (values.count("seed"))
         p.run.seed = values["seed"].as<std::uint64_t>();
+    if (values.count("watchdog") && !number(values, "watchdog", 1000000000))
+        throw refused_error("--watchdog 0: at least 1 was expected");
     if (values.count("watchdog"))
         p.run.watchdog_ns = std::uint64_t{number(values, "watchdog", 1000000000)} * 1000000;
     return p;

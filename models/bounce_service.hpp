@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <string>
 
 namespace bouncesim::models {
 
@@ -42,6 +43,11 @@ class bounce_service : public sc_core::sc_module {
     // The table that events index from now on.
     void set_devices(const bounce_device *devices, std::size_t count) {
         devices_ = path_ ? path_->set_devices(devices, count) : devices;
+    }
+
+    // As the trace has it.
+    std::string device_name(std::size_t device) const {
+        return devices_ ? devices_[device].name : std::to_string(device);
     }
 
     // A mapping that was there before anything began; takes no time.

@@ -35,6 +35,8 @@ struct driven_device {
     std::vector<hardware_queue> queues;
     uint64_t completed = 0;        // requests of the trace that have ended
     std::deque<uint64_t> ended_ps; // when the last of them did, as far as somebody may ask
+    uint32_t held = 0;             // requests that wait for room
+    uint64_t last_end_ps = 0;      // when a request ended last
     uint32_t under_way = 0;        // arrived and not ended
     // Receive ring:
     request_queue posted; // oldest first
@@ -65,12 +67,6 @@ struct request_context {
         return owner.queues[r.cpu % owner.queues.size()];
     }
 
-    // Requests, that is: the buffers of receive rings stay posted.
-    bool any_under_way() const {
-        return std::any_of(devices.begin(), devices.end(),
-                           [](const driven_device &device) { return device.under_way > 0; });
-    }
-
     const request_config &config;
     request_store requests;
     piece_store pieces;
@@ -81,13 +77,14 @@ struct request_context {
     histogram latency_ps;
     uint32_t held = 0;                      // requests that wait for room
     uint32_t started = 0;                   // that devices have
+    uint32_t under_way = 0;                 // arrived and not ended; no buffers of receive rings
     uint64_t progress_ps = 0;               // when a request was last given to a device, or ended
     uint64_t last_ps = 0;                   // latest time that anything ended
     uint64_t next_mapping = 0;              // id
     bool all_given = false;                 // no request comes any more
     encrypted_memory *encryption = nullptr; // of a confidential guest: its exits
-    // Called when a request of the trace has ended, whatever became of it.
-    void (*ended)(void *issuer, uint32_t device, uint64_t time_ps) = nullptr;
+    // Called when a request of the trace has ended, whatever became of it, or waits for room.
+    void (*moved)(void *issuer, uint32_t device, uint64_t time_ps) = nullptr;
     void *issuer = nullptr;
 };
 

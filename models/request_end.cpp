@@ -125,11 +125,13 @@ void request_cpu::end_request(uint32_t index, bool failed, uint64_t time_ps) {
             device.ended_ps.push_back(time_ps);
     }
     device.under_way--;
+    context_.under_way--;
+    device.last_end_ps = std::max(device.last_end_ps, time_ps);
     context_.progress_ps = std::max(context_.progress_ps, time_ps);
     uint32_t number = r.device;
     drop_segments(context_, index);
     context_.requests.release(index);
-    context_.ended(context_.issuer, number, time_ps);
+    context_.moved(context_.issuer, number, time_ps);
 }
 
 // ---- receive rings ----
@@ -168,7 +170,7 @@ void request_cpu::begin_refill(uint32_t device, uint64_t) {
 // What a timer does; it stops with the trace, though not everything may have found room.
 void request_cpu::refill_later(uint32_t device, uint64_t time_ps) {
     context_.devices[device].refill_asked = false;
-    if (!context_.all_given || context_.any_under_way())
+    if (!context_.all_given || context_.under_way)
         begin_refill(device, time_ps);
 }
 

@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint64_t last_ns = (uint64_t{1} << 62) / 1000;
 constexpr uint32_t most_under_way = 1u << 20;
+constexpr uint32_t most_in_lines = 1u << 14;
 
 } // namespace
 
@@ -15,7 +16,7 @@ request_issuer::request_issuer(const sc_core::sc_module_name &name, request_cont
                                bounce_service &service)
     : sc_module(name), cpus("cpus"), context_(context), service_(service), again_("again") {
     payload_.set_command(tlm::TLM_IGNORE_COMMAND);
-    context.ended = ended;
+    context.moved = moved;
     context.issuer = this;
     SC_METHOD(issue);
     sensitive << again_;
@@ -33,38 +34,36 @@ uint64_t request_issuer::scaled(uint64_t time_ns) const {
 }
 
 bool request_issuer::peek() {
-    if (has_next_)
-        return true;
+    if (has_next_ || source_ended_)
+        return has_next_;
     has_next_ = source_->next(next_);
+    source_ended_ = !has_next_;
     if (source_->devices())
         service_.set_devices(source_->devices(), source_->device_count());
     left_ = next_.size;
-    context_.all_given = !has_next_;
     return has_next_;
 }
 
-// Whether the next request may come now or at a known time; else something has to end first.
-bool request_issuer::may_come(uint64_t &time_ps) {
-    driven_device &device = context_.device(next_.device);
-    time_ps = scaled(next_.time_ns);
-    if (context_.requests.live() >= most_under_way)
-        return false;
+// Whether the request may come now or at a known time; else something has to end first.
+bool request_issuer::may_come(const arrival &request, uint64_t &time_ps) {
+    driven_device &device = context_.device(request.device);
     switch (context_.config.arrivals) {
     case arrival_mode::open:
+        time_ps = scaled(request.time_ns);
         break;
     case arrival_mode::closed:
         if (device.under_way >= context_.config.depth)
             return false;
-        time_ps = ended_ps_;
+        time_ps = device.last_end_ps;
         break;
     case arrival_mode::trace:
-        if (device.completed < next_.completions && device.under_way)
+        if (device.completed < request.completions && device.under_way)
             return false;
-        if (next_.completions) // what it took to come after the last of them stays the same
-            time_ps = nth_end(device, next_.completions) + scaled(next_.since_ns);
+        time_ps = request.completions // what it took to come after the last of them stays the same
+                      ? nth_end(device, request.completions) + scaled(request.since_ns)
+                      : scaled(request.time_ns);
         break;
     }
-    time_ps = std::max(time_ps, last_ps_);
     return true;
 }
 
@@ -77,72 +76,121 @@ uint64_t request_issuer::nth_end(driven_device &device, uint64_t count) {
                : last_ps_;
 }
 
+// The next of the trace, if it may come. One that may not holds back all later ones; but where it
+// waits for others of its device to find room, those of other devices do not: it goes into its
+// line.
+bool request_issuer::read_on(uint64_t &time_ps) {
+    stopped_ = false;
+    while (peek()) {
+        if (next_.restart) { // no request: what comes after it waits for nothing of before
+            stopped_ = lines_.size() || context_.under_way;
+            if (stopped_)
+                return false;
+            has_next_ = false;
+            continue;
+        }
+        if (lines_.empty(next_.device) && may_come(next_, time_ps))
+            return true;
+        stopped_ = !context_.device(next_.device).held || lines_.size() >= most_in_lines;
+        if (stopped_)
+            return false;
+        lines_.push(next_, left_);
+        has_next_ = false;
+    }
+    return false;
+}
+
+// The first of the device's line, if it may come.
+bool request_issuer::line_up(uint32_t device) {
+    uint64_t time_ps = 0;
+    if (lines_.empty(device) || lines_.ready(device) ||
+        !may_come(lines_.front(device).request, time_ps))
+        return false;
+    lines_.ready(device) = true;
+    ready_.push_back({time_ps, lines_.front(device).number, device});
+    std::push_heap(ready_.begin(), ready_.end());
+    return true;
+}
+
 void request_issuer::issue_all() {
     uint64_t now = now_ps();
     if (!slots_held_)
         hold_slots();
-    while (peek()) {
+    for (;;) {
         uint64_t time_ps = 0;
-        if (next_.restart ? context_.any_under_way() : !may_come(time_ps)) {
-            blocked_ = true;
+        bool full = context_.under_way >= most_under_way;
+        bool reads = !full && read_on(time_ps);
+        stopped_ = stopped_ || full;
+        context_.all_given = source_ended_ && !lines_.size();
+        if (full || (!reads && ready_.empty()))
             return;
-        }
-        if (next_.restart) { // no request: what comes now waits for nothing of before
-            has_next_ = false;
-            continue;
-        }
+        bool waited = !ready_.empty() && (!reads || ready_.front().time_ps <= time_ps);
+        if (waited)
+            time_ps = ready_.front().time_ps;
         if (time_ps > now) {
             again_.notify(sc_core::sc_time::from_value(time_ps - now));
             return;
         }
-        submit(std::max(now, time_ps));
+        if (!waited) {
+            submit(next_, left_, now);
+            has_next_ = left_ > 0;
+            continue;
+        }
+        uint32_t device = ready_.front().device;
+        std::pop_heap(ready_.begin(), ready_.end());
+        ready_.pop_back();
+        lines_.ready(device) = false;
+        arrival_lines::entry &first = lines_.front(device);
+        submit(first.request, first.left, now);
+        if (!first.left)
+            lines_.pop(device);
+        line_up(device);
     }
 }
 
-void request_issuer::submit(uint64_t time_ps) {
-    driven_device &device = context_.device(next_.device);
+// As much of the request as its device takes at a time, or the rest.
+void request_issuer::submit(const arrival &from, uint64_t &left, uint64_t time_ps) {
+    driven_device &device = context_.device(from.device);
     uint64_t most = device.model.largest_request();
     uint32_t index = context_.requests.take();
     request &r = context_.requests[index];
-    bool ring = device.model.ring_entries && next_.dir == BOUNCE_FROM_DEVICE;
+    bool ring = device.model.ring_entries && from.dir == BOUNCE_FROM_DEVICE;
     r = {};
     r.arrived_ps = time_ps;
-    r.service_ps = !context_.config.recorded_service || next_.service_ns == arrival::unknown
+    r.service_ps = !context_.config.recorded_service || from.service_ns == arrival::unknown
                        ? arrival::unknown
-                       : scaled(next_.service_ns);
+                       : scaled(from.service_ns);
     if (context_.config.service_ns != UINT64_MAX)
         r.service_ps = context_.config.service_ns * 1000;
-    r.size = ring ? next_.size : std::min(left_, most);
+    r.size = ring ? from.size : std::min(left, most);
     r.first = r.last = r.buffer = r.packet = none;
-    r.device = next_.device;
-    r.cpu = static_cast<uint16_t>(next_.cpu % context_.config.cpus);
-    r.done_cpu = static_cast<uint16_t>(next_.done_cpu % context_.config.cpus);
-    r.dir = next_.dir;
+    r.device = from.device;
+    r.cpu = static_cast<uint16_t>(from.cpu % context_.config.cpus);
+    r.done_cpu = static_cast<uint16_t>(from.done_cpu % context_.config.cpus);
+    r.dir = from.dir;
     r.state = request_state::arriving;
-    left_ -= r.size;
+    left -= r.size;
     // What never ended in the trace ends nothing that something waited for there.
-    r.counts = (!left_ || ring) && (context_.config.arrivals != arrival_mode::trace ||
-                                    next_.service_ns != arrival::unknown);
-    if (left_)
-        context_.counts.split += r.size + left_ == next_.size;
-    else
-        has_next_ = false;
+    r.counts = (!left || ring) && (context_.config.arrivals != arrival_mode::trace ||
+                                   from.service_ns != arrival::unknown);
+    if (left)
+        context_.counts.split += r.size + left == from.size;
     context_.counts.arrived++;
     device.under_way++;
+    context_.under_way++;
     last_ps_ = time_ps;
     context_.last_ps = std::max(context_.last_ps, time_ps);
 
-    sc_core::sc_time delay = sc_core::sc_time::from_value(time_ps - now_ps());
+    sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
     payload_.set_address(index);
     cpus[static_cast<int>(r.cpu)]->b_transport(payload_, delay);
 }
 
-void request_issuer::ended(void *self, uint32_t, uint64_t time_ps) {
+// A request of the device has ended, or found no room.
+void request_issuer::moved(void *self, uint32_t device, uint64_t time_ps) {
     request_issuer &issuer = *static_cast<request_issuer *>(self);
-    issuer.ended_ps_ = std::max(issuer.ended_ps_, time_ps);
-    if (!issuer.blocked_)
+    if (!issuer.line_up(device) && !issuer.stopped_)
         return;
-    issuer.blocked_ = false;
     uint64_t now = now_ps();
     issuer.again_.notify(time_ps > now ? sc_core::sc_time::from_value(time_ps - now)
                                        : sc_core::SC_ZERO_TIME);

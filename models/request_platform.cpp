@@ -44,7 +44,7 @@ void request_platform::run(const event_source &events) {
             throw engine_stalled(standstill());
         }
     }
-    if (!context_.all_given || context_.held || context_.started || context_.any_under_way())
+    if (!context_.all_given || context_.held || context_.started || context_.under_way)
         throw engine_stalled(standstill());
 }
 
@@ -66,9 +66,9 @@ std::string request_platform::standstill() const {
                        " with devices\n  pool: " + std::to_string(pool.swiotlb_used) + " of " +
                        std::to_string(pool.swiotlb_nslabs) + " slots in use";
     // Beside what CPUs are just at, who has slots?
-    uint64_t held = pool.events_held_maps;
     bool posted = std::any_of(context_.devices.begin(), context_.devices.end(),
                               [](const driven_device &device) { return !device.posted.empty(); });
+    uint64_t held = posted ? pool.swiotlb_used : pool.events_held_maps;
     uint32_t lines = 0;
     for (std::size_t d = 0; d < context_.devices.size(); d++) {
         const driven_device &device = context_.devices[d];
@@ -76,9 +76,9 @@ std::string request_platform::standstill() const {
             const hardware_queue &queue = device.queues[q];
             if ((queue.held.empty() && !queue.started && queue.waiting.empty()) || lines++ >= 20)
                 continue;
-            text += "\n  device " + std::to_string(d) + " (" + device.model.name + ") queue " +
-                    std::to_string(q) + ": " + std::to_string(queue.started) + " started, " +
-                    std::to_string(queue.held.size()) + " wait for room, " +
+            text += "\n  device " + service_.device_name(d) + " (" + device.model.name +
+                    ") queue " + std::to_string(q) + ": " + std::to_string(queue.started) +
+                    " started, " + std::to_string(queue.held.size()) + " wait for room, " +
                     std::to_string(queue.waiting.size()) + " for a place";
             if (queue.held.empty())
                 continue;
@@ -86,15 +86,16 @@ std::string request_platform::standstill() const {
             text += "; the oldest: " + std::to_string(oldest.size) + " bytes in " +
                     counted(oldest.pieces, "piece") + " since " +
                     std::to_string(oldest.held_since_ps / 1000000) + " us";
-            if (context_.started || posted)
+            if (context_.started)
                 continue;
             // Each piece may begin and end within a slot.
-            uint64_t slots = (oldest.size >> BOUNCE_SLOT_SHIFT) + 2 * uint64_t{oldest.pieces};
+            uint64_t slots = oldest.size / device.model.slot_bytes + 2 * uint64_t{oldest.pieces};
+            text +=
+                posted ? "; beside it only receive rings are mapped" : "; nothing else is mapped";
             text += slots > pool.swiotlb_nslabs - std::min<uint64_t>(held, pool.swiotlb_nslabs)
-                        ? "; nothing else is mapped: it needs a larger pool"
-                        : "; nothing else is mapped, and the slots are there: masks or "
-                          "seg_boundary of the device, or the size of slot sets and areas, leave "
-                          "no place";
+                        ? ": it needs a larger pool"
+                        : ", and the slots are there: masks or seg_boundary of the device, or the "
+                          "size of slot sets and areas, leave no place";
         }
     }
     if (lines > 20)

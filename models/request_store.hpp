@@ -56,7 +56,6 @@ struct piece {
 template <class Item> class item_store {
   public:
     uint32_t take() {
-        live_++;
         if (free_ == none) {
             items_.emplace_back();
             return static_cast<uint32_t>(items_.size() - 1);
@@ -66,7 +65,6 @@ template <class Item> class item_store {
         return index;
     }
     void release(uint32_t index) {
-        live_--;
         items_[index].next = free_;
         free_ = index;
     }
@@ -76,14 +74,10 @@ template <class Item> class item_store {
     const Item &operator[](uint32_t index) const {
         return items_[index];
     }
-    uint32_t live() const {
-        return live_;
-    }
 
   private:
     std::vector<Item> items_;
     uint32_t free_ = none;
-    uint32_t live_ = 0;
 };
 
 using request_store = item_store<request>;

@@ -114,6 +114,7 @@ uint64_t request_cpu::mapped_all(uint64_t time_ps) {
         queue.held.pop(context_.requests);
         queue.running = queue.again = false;
         context_.held--;
+        context_.devices[r.device].held--;
         context_.counts.held_ns += static_cast<double>(time_ps - r.held_since_ps) / 1000;
     }
     r.state = request_state::started;
@@ -178,7 +179,9 @@ void request_cpu::hold(uint64_t time_ps) {
         watch_->waits({r.device, index_, r.size, r.dir, time_ps});
     context_.counts.held++;
     context_.held++;
+    context_.devices[r.device].held++;
     context_.counts.held_hiwater = std::max<uint64_t>(context_.counts.held_hiwater, context_.held);
+    context_.moved(context_.issuer, r.device, time_ps);
     if (model.tries_inline) {
         queue.marked = true;
         run_now(r.device, number, time_ps);

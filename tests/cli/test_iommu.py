@@ -140,6 +140,7 @@ def test_platform_files_that_are_refused(tmp_path, text, words):
     file = tmp_path / "p.toml"
     file.write_text(text)
     refused("check-config", file, words=[words])
+    refused("run", TRACE, *ENGINE, "--platform", file, words=[words, "p.toml"])
 
 
 def test_an_untrusted_device_has_to_be_there():

@@ -282,6 +282,15 @@ TEST(requests, a_ring_without_room_ends_with_the_trace) {
     EXPECT_LE(seen.timing.simulated_ns, 9000000.0);
 }
 
+TEST(requests, a_ring_of_a_million_is_no_load) {
+    request_stream s("virtio-net");
+    s.config.replay.force = false;
+    s.model.ring_entries = 1u << 20;
+    for (uint32_t i = 0; i < 3; i++)
+        s.issue(1000 * i, i, 1400, 0, BOUNCE_FROM_DEVICE);
+    EXPECT_EQ(run_requests(s).requests.completed, 3u);
+}
+
 TEST(requests, packets_that_find_no_buffer_are_dropped) {
     request_stream s("e1000", 1024);
     s.model.ring_entries = 4;
@@ -313,6 +322,7 @@ TEST(requests, the_watchdog_says_what_waits) {
         FAIL() << "it would try for ever";
     } catch (const engine_stalled &e) {
         std::string text = e.what();
+        EXPECT_NE(text.find("device disk (nvme) queue 0"), std::string::npos) << text;
         EXPECT_NE(text.find("120 of 128 slots"), std::string::npos) << text;
         EXPECT_NE(text.find("1 wait for room"), std::string::npos) << text;
         EXPECT_NE(text.find("131072 bytes"), std::string::npos) << text;
@@ -390,6 +400,37 @@ TEST(requests, a_queue_has_no_more_than_its_depth_whatever_the_cpus) {
         EXPECT_EQ(seen.requests.inflight_hiwater, depth);
         EXPECT_EQ(seen.requests.completed, 320u);
         EXPECT_LE(seen.requests.tag_waits, 320u); // each waits once
+    }
+}
+
+TEST(requests, a_device_that_waits_for_room_does_not_hold_up_others) {
+    for (arrival_mode mode : {arrival_mode::trace, arrival_mode::closed}) {
+        request_stream s("nvme", 128);
+        s.config.arrivals = mode;
+        s.config.depth = mode == arrival_mode::closed ? 2 : 0;
+        s.devices.resize(2);
+        bounce_device_init(&s.devices[1], "other");
+        s.issue(0, 0, 204800).device = 1; // takes its time
+        s.issue(1000, 1, 131072);         // finds no room until then
+        s.issue(2000, 2, 131072);
+        s.complete(20000000, 1);
+        s.complete(20000001, 2);
+        s.issue(25000000, 1, 8192); // waits for those two
+        s.complete(26000000, 1);
+        s.issue(30000000, 3, 4096).device = 1; // waits for nothing
+        s.complete(31000000, 3).device = 1;
+        s.complete(100000000, 0).device = 1;
+        request_outcome seen = run_requests(s);
+        EXPECT_EQ(seen.requests.completed, 5u);
+        auto came = [&](uint64_t size) {
+            for (const mapping_row &row : seen.maps)
+                if (row.size == size && row.outcome == BOUNCE_MAP_OK)
+                    return row.time_ns;
+            return UINT64_MAX;
+        };
+        EXPECT_LE(came(4096), 30000000u);
+        EXPECT_GT(came(131072), 100000000u);
+        EXPECT_GT(came(8192), came(131072));
     }
 }
 
