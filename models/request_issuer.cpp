@@ -169,6 +169,9 @@ void request_issuer::submit(const arrival &from, uint64_t &left, uint64_t time_p
     r.done_cpu = static_cast<uint16_t>(from.done_cpu % context_.config.cpus);
     r.dir = from.dir;
     r.state = request_state::arriving;
+    // Of a request that is cut each part has its share.
+    r.segments =
+        static_cast<uint16_t>(from.size ? (from.segments * r.size + from.size - 1) / from.size : 0);
     left -= r.size;
     // What never ended in the trace ends nothing that something waited for there.
     r.counts = (!left || ring) && (context_.config.arrivals != arrival_mode::trace ||

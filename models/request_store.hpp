@@ -35,6 +35,7 @@ struct request {
     uint16_t device;
     uint16_t cpu;
     uint16_t done_cpu;
+    uint16_t segments; // pieces of memory as the trace tells; 0: it does not
     uint8_t dir;
     request_state state;
     bool failed;
@@ -46,7 +47,8 @@ struct piece {
     uint64_t address;
     uint64_t size;
     uint64_t dma_addr;
-    uint64_t token; // of the mapping, for its device: dma_extension::mapping
+    uint64_t token;  // of the mapping, for its device: dma_extension::mapping
+    uint32_t buffer; // in physical_memory that is its alone, or `none`
     uint32_t next;
     uint8_t dir;
     bool in_list;

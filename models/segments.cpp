@@ -4,12 +4,12 @@
 namespace bouncesim::models {
 namespace {
 
-constexpr uint64_t page = 4096;
+constexpr uint64_t page = 4096, sector = 512;
 
 void add(request_context &context, request &r, uint64_t address, uint64_t size, uint8_t dir,
          bool in_list) {
     uint32_t made = context.pieces.take();
-    context.pieces[made] = {0, address, size, 0, 0, none, dir, in_list, false};
+    context.pieces[made] = {0, address, size, 0, 0, none, none, dir, in_list, false};
     if (r.first == none)
         r.first = made;
     else
@@ -37,40 +37,87 @@ uint32_t count_segments(const device_model &model, const physical_memory &memory
     return count;
 }
 
+// PRP and the like: what comes after another piece begins on a multiple, what another one follows
+// ends on one.
+bool gaps_allowed(const device_model &model, const physical_memory &memory, uint32_t buffer) {
+    uint32_t count = memory.run_count(buffer);
+    for (uint32_t i = 0; model.gap_mask && i < count; i++) {
+        physical_memory::run run = memory.runs(buffer)[i];
+        if ((i && run.address & model.gap_mask) ||
+            (i + 1 < count && (run.address + run.bytes) & model.gap_mask))
+            return false;
+    }
+    return true;
+}
+
+void add_run(request_context &context, request &r, const device_model &model, uint64_t address,
+             uint64_t bytes, bool list) {
+    for (uint64_t done = 0; done < bytes;) {
+        uint64_t size = fitting(model, address + done, bytes - done);
+        add(context, r, address + done, size, r.dir, list);
+        done += size;
+    }
+}
+
+// A buffer as memory happens to be.
+void add_scattered(request_context &context, request &r, const device_model &model, bool list) {
+    bool whole = model.max_segments <= 1;
+    r.buffer = context.memory.take(std::max<uint64_t>(r.size, 1), whole);
+    uint32_t segments = count_segments(model, context.memory, r.buffer, r.size);
+    if ((segments > model.max_segments || !gaps_allowed(model, context.memory, r.buffer)) &&
+        !whole) { // the block layer had taken less scattered pages
+        context.memory.give_back(r.buffer);
+        r.buffer = context.memory.take(r.size, true);
+        segments = count_segments(model, context.memory, r.buffer, r.size);
+    }
+    list = list && segments > 1 && !whole;
+    for (uint64_t i = 0, left = r.size; left; i++) {
+        physical_memory::run run = context.memory.runs(r.buffer)[i];
+        uint64_t bytes = std::min(run.bytes, left);
+        add_run(context, r, model, run.address, bytes, list);
+        left -= bytes;
+    }
+}
+
+// As many pieces as the trace tells, of about the same size.
+void add_told(request_context &context, request &r, const device_model &model, bool list) {
+    uint64_t told = std::min<uint64_t>(r.segments, model.max_segments);
+    uint64_t unit = std::max(page, model.gap_mask + 1), units = (r.size + unit - 1) / unit;
+    if (units < told && !model.gap_mask) {
+        unit = sector;
+        units = (r.size + unit - 1) / unit;
+    }
+    told = std::min(told, units);
+    list = list && (told > 1 || r.size > std::min(model.largest_segment(), model.seg_boundary));
+    for (uint64_t i = 0, left = r.size; left; i++) {
+        uint64_t bytes = std::min((units / told + (i < units % told)) * unit, left);
+        uint32_t buffer = context.memory.take(bytes, true), before = r.last;
+        add_run(context, r, model, context.memory.runs(buffer)->address, bytes, list);
+        context.pieces[before == none ? r.first : context.pieces[before].next].buffer = buffer;
+        left -= bytes;
+    }
+}
+
 } // namespace
 
 void make_segments(request_context &context, uint32_t index) {
     request &r = context.requests[index];
     const device_model &model = context.devices[r.device].model;
-    bool whole = model.max_segments <= 1;
     r.first = r.last = none;
     r.pieces = 0;
     if (r.size <= model.coherent_bytes)
         return;
-    r.buffer = context.memory.take(std::max<uint64_t>(r.size, 1), whole);
-    uint32_t segments = count_segments(model, context.memory, r.buffer, r.size);
-    if (segments > model.max_segments && !whole) { // the block layer had taken less scattered pages
-        context.memory.give_back(r.buffer);
-        r.buffer = context.memory.take(r.size, true);
-        segments = count_segments(model, context.memory, r.buffer, r.size);
-    }
     // Drivers with a table map each piece by itself; the others map more than one as a list.
-    bool table = model.descriptor_bytes > 0, list = segments > 1 && !table && !whole;
+    bool table = model.descriptor_bytes > 0;
     // Header, status and table lie in memory of the driver's own: slabs, of which the address
     // matters to no device that has them.
     uint64_t own = page * 256 + (index % 4096) * 2 * page;
     if (model.header_bytes)
         add(context, r, own + 0xf8, model.header_bytes, BOUNCE_TO_DEVICE, false);
-    for (uint64_t i = 0, left = r.size; left; i++) {
-        physical_memory::run run = context.memory.runs(r.buffer)[i];
-        uint64_t bytes = std::min(run.bytes, left);
-        for (uint64_t done = 0; done < bytes;) {
-            uint64_t size = fitting(model, run.address + done, bytes - done);
-            add(context, r, run.address + done, size, r.dir, list);
-            done += size;
-        }
-        left -= bytes;
-    }
+    if (r.segments && model.max_segments > 1)
+        add_told(context, r, model, !table);
+    else
+        add_scattered(context, r, model, !table);
     if (model.status_bytes)
         add(context, r, own + 0x108, model.status_bytes, BOUNCE_FROM_DEVICE, false);
     if (table && r.pieces > 1)
@@ -89,6 +136,8 @@ void drop_segments(request_context &context, uint32_t index) {
     request &r = context.requests[index];
     for (uint32_t at = r.first; at != none;) {
         uint32_t next = context.pieces[at].next;
+        if (context.pieces[at].buffer != none)
+            context.memory.give_back(context.pieces[at].buffer);
         context.pieces.release(at);
         at = next;
     }

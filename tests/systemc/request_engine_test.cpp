@@ -496,6 +496,53 @@ TEST(requests, a_boundary_leaves_room_for_fewer_bytes_in_so_many_segments) {
         EXPECT_LE(map.size, 65536u);
 }
 
+TEST(requests, pieces_are_those_that_the_trace_tells) {
+    struct {
+        const char *model;
+        uint64_t size;
+        uint16_t segments;
+        std::vector<uint64_t> sizes;
+    } cases[] = {
+        {"nvme", 65536, 4, {16384, 16384, 16384, 16384}},
+        {"nvme", 40960, 3, {16384, 12288, 12288}},
+        {"nvme", 2048, 4, {2048}}, // PRP: no pieces of less than a page
+        {"ahci", 2048, 4, {512, 512, 512, 512}},
+        {"nvme", 131072, 1, {131072}},
+        {"generic", 65536, 4, {65536}},
+        {"nvme", 516096, 4, {131072, 126976, 131072, 126976}}, // cut in two
+        {"virtio-blk", 8192, 2, {16, 4096, 4096, 1, 64}},
+    };
+    for (const auto &each : cases) {
+        request_stream s(each.model);
+        s.config.scattered_percent = 100;
+        for (uint32_t i = 0; i < 3; i++) { // buffers are used again
+            s.issue(i * 1000000, 0, each.size).segments = each.segments;
+            s.complete(i * 1000000 + 1000, 0);
+        }
+        request_outcome seen = run_requests(s);
+        std::vector<uint64_t> sizes;
+        for (std::size_t i = 0; i < seen.maps.size() / 3; i++)
+            sizes.push_back(seen.maps[i].size);
+        EXPECT_EQ(sizes, each.sizes) << each.model << ' ' << each.size;
+        for (std::size_t i = sizes.size(); i < seen.maps.size(); i++)
+            EXPECT_EQ(seen.maps[i].size, sizes[i % sizes.size()]);
+        EXPECT_EQ(seen.stats.swiotlb_used, 0u);
+    }
+}
+
+TEST(requests, gaps_are_where_the_device_takes_them) {
+    request_stream s("nvme");
+    s.config.scattered_percent = 100;
+    s.model.gap_mask = 0xffff;
+    for (uint32_t i = 0; i < 20; i++) {
+        s.issue(i * 1000000, 0, 131072);
+        s.complete(i * 1000000 + 1000, 0);
+    }
+    EXPECT_EQ(run_requests(s).maps.size(), 20u);
+    s.model.gap_mask = 0xfff;
+    EXPECT_GT(run_requests(s).maps.size(), 100u);
+}
+
 TEST(requests, isa_stays_below_its_boundary) {
     request_stream s("isa-dma");
     s.config.replay.pool.start = 0x400000;
