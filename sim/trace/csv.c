@@ -247,7 +247,8 @@ static bool read_dir(const struct field *f, uint8_t *dir)
     return true;
 }
 
-static enum row_result read_mapping_op(const struct words *words, struct row *row)
+static enum row_result read_mapping_op(struct row_state *state, const struct words *words,
+                                       struct row *row)
 {
     static const struct {
         const char *name;
@@ -268,7 +269,9 @@ static enum row_result read_mapping_op(const struct words *words, struct row *ro
     while (i < sizeof(ops) / sizeof(ops[0]) && !field_is(&words->op, ops[i].name))
         i++;
     if (i == sizeof(ops) / sizeof(ops[0]))
-        return ROW_BAD;
+        return row_bad(state,
+                       "an op other than read, write, complete, map, unmap, alloc, sync_for_cpu",
+                       &words->op);
     row->kind = ops[i].kind;
     is_map = row->kind == BOUNCE_EVENT_MAP;
     if (row->kind == BOUNCE_EVENT_RESTART || row->kind == BOUNCE_EVENT_WORKER ||
@@ -294,7 +297,7 @@ static enum row_result read_mapping_op(const struct words *words, struct row *ro
     return (row->has_id || !needs_id) && read_dir(&words->dir, &row->dir) ? ROW_EVENT : ROW_BAD;
 }
 
-static enum row_result read_op(const struct words *words, struct row *row)
+static enum row_result read_op(struct row_state *state, const struct words *words, struct row *row)
 {
     const struct field *op = &words->op;
 
@@ -311,7 +314,7 @@ static enum row_result read_op(const struct words *words, struct row *row)
     else if (field_is(op, "write") || field_is(op, "w"))
         row->dir = BOUNCE_TO_DEVICE;
     else
-        return read_mapping_op(words, row);
+        return read_mapping_op(state, words, row);
     if (words->dir.length && (!read_dir(&words->dir, &row->dir) || row->dir == BOUNCE_DIR_NONE))
         return ROW_BAD;
     return ROW_EVENT;
@@ -356,9 +359,9 @@ static enum row_result parse(struct row_state *state, struct cursor c, struct ro
             return bad_field(state, (enum column)state->columns[i], &f[i]);
     if (!words.has_time)
         return row_bad(state, "a row without a time", &f[0]);
-    result = read_op(&words, row);
+    result = read_op(state, &words, row);
     if (result == ROW_BAD && !*state->why)
-        row_bad(state, "an op that is not known, or lacks a column that it needs", &words.op);
+        row_bad(state, "an op that lacks a column it needs", &words.op);
     if (row->has_id)
         row->key = row->id == NO_KEY ? 0 : row->id;
     return result;

@@ -171,7 +171,7 @@ def test_usbmon_setup_packets_that_were_not_captured(tmp_path):
         ("time_ns;op;size\n1;read;5\n", [":1: columns that are not separated by commas"]),
         ("time_ns,op,size\n-1,read,4096\n", [":2: not what a column time_ns holds: `-1`"]),
         ("time_ns,op,size\n1,read,4k\n", [":2: not what a column size holds: `4k`"]),
-        ("time_ns,op,size\n1,append,512\n", [":2: an op that is not known", "`append`"]),
+        ("time_ns,op,size\n1,append,512\n", [":2: an op other than read, write", "`append`"]),
         ("time_ns,op,size\n1,map,512\n", [":2: an op ", "lacks a column", "`map`"]),
         ("time_ns,op,size\n1,read,5,6\n", [":2: not as many fields", "`1,read,5,6`"]),
         ("time_ns,op,size\n,read,5\n", [":2: a row without a time"]),
