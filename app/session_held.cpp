@@ -56,7 +56,8 @@ void trace_session::count_held() {
 void trace_session::count_others() {
     if (!config_.requests || !options_.holds_slots || !told_ || told_->overwritten)
         return;
-    config_.others_slots = std::min(told_->begin.used.value_or(0), told_->end.used.value_or(0));
+    config_.others_slots = std::min<std::uint64_t>(
+        {told_->begin.used.value_or(0), told_->end.used.value_or(0), config_.replay.pool.nslabs});
 }
 
 } // namespace bouncesim

@@ -30,7 +30,8 @@ void trace_session::take_recording() {
     if (!merge_)
         if (const recording *found = input_->recorded()) {
             told_ = *found;
-            if (!told_->layout && input_->rewindable() && options_.traces.size() == 1)
+            bool more = !told_->layout || !told_->has_counters(); // behind the trace, maybe
+            if (more && input_->rewindable() && options_.traces.size() == 1)
                 told_ = read_through(options_.traces);
             if (told_)
                 input_->cut_before(told_->complete_from_ns);

@@ -257,7 +257,9 @@ def test_what_others_hold_beside_requests(tmp_path):
     def run(begin, end, *args):
         counted = COUNTERS.replace("begin io_tlb_used 0", f"begin io_tlb_used {begin}")
         counted = counted.replace("end io_tlb_used 0", f"end io_tlb_used {end}")
-        path = archive(tmp_path, files(trace=requests(events), counters=counted))
+        content = files(trace=requests(events), counters=counted)
+        content["counters.txt"] = content.pop("counters.txt")  # behind the trace
+        path = archive(tmp_path, content)
         return ["run", path, "--only", "block", "--engine", "systemc", *args]
 
     got = result(*run(100, 300))
@@ -268,6 +270,8 @@ def test_what_others_hold_beside_requests(tmp_path):
     text = output(*run(0, 300))
     assert "high-water 16 recorded, 12 made of the requests (-25.0 %); at the end 300" in text
     assert "--held-slots" in text
+    done = subprocess.run([BINARY, *run(10**18, 10**18)], capture_output=True, text=True)
+    assert done.returncode == 1 and "512 of 512 slots in use" in done.stderr
     assert result(*run(100, 300, "--held-slots", "0"))["swiotlb"]["used_hiwater"] == 12
     assert result(*run(100, 300, "--held-slots", "7"))["swiotlb"]["used_hiwater"] == 19
 
