@@ -9,6 +9,7 @@ namespace {
 
 constexpr uint64_t page = 4096;
 constexpr uint64_t behind_iommu = uint64_t{1} << 32; // no limit that matters
+constexpr uint64_t cached_iova = 128 << 10;          // iommu_dma_opt_mapping_size(), 4 KiB pages
 
 const device_model table[] = {
     device_nvme(),        device_virtio_blk(), device_ahci(),       device_isa_dma(),
@@ -39,6 +40,8 @@ uint64_t device_model::largest_mapping() const {
 
 uint64_t device_model::largest_request() const {
     uint64_t told = max_request_bytes ? max_request_bytes : largest_mapping();
+    if (opt_mapping && iommu)
+        told = std::min(told, cached_iova);
     uint64_t each = largest_segment(), segments = max_segments;
     if (seg_boundary < each) { // wherever it begins: the first segment may be a short one
         each = seg_boundary + 1;

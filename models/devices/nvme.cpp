@@ -16,6 +16,7 @@ device_model device_nvme() {
                "not published: assumed";
     m.min_align_mask = 4095;
     m.gap_mask = 4095;
+    m.opt_mapping = 1;
     m.max_segments = 128;
     m.depth = 1023;
     m.first_tries = 2;

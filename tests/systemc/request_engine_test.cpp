@@ -543,6 +543,17 @@ TEST(requests, gaps_are_where_the_device_takes_them) {
     EXPECT_GT(run_requests(s).maps.size(), 100u);
 }
 
+TEST(requests, nvme_behind_an_iommu_splits_at_128_kib) {
+    for (uint64_t iommu : {0u, 1u, 2u}) {
+        request_stream s("nvme");
+        s.config.scattered_percent = 0;
+        s.model.iommu = iommu;
+        s.issue(0, 0, 516096);
+        s.complete(1000, 0);
+        EXPECT_EQ(run_requests(s).requests.arrived, iommu ? 4u : 2u);
+    }
+}
+
 TEST(requests, isa_stays_below_its_boundary) {
     request_stream s("isa-dma");
     s.config.replay.pool.start = 0x400000;
