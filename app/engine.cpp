@@ -12,6 +12,7 @@
 #include <cmath>
 #include <memory>
 #include <new>
+#include <set>
 #include <sstream>
 
 #ifdef BOUNCESIM_SYSTEMC
@@ -272,14 +273,25 @@ engine_result run_requests(trace_session &session, const engine_options &options
     engine_result result = play(*engine, session, rows, watching);
     json::object part = requests_json(engine->requests());
     json::array devices;
-    for (const bounce_device &device : session.devices())
-        devices.emplace_back(json::object{
-            {"name", device.name},
-            {"model", options.machine.model_of(device.name, session.format().name).name}});
+    std::set<std::string> not_fitted;
+    for (const bounce_device &device : session.devices()) {
+        std::string model = options.machine.model_of(device.name, session.format().name).name;
+        json::object row{{"name", device.name}, {"model", model}};
+        if (!options.machine.fitted.empty()) {
+            row["fitted"] = options.machine.has_fitted(model);
+            if (!options.machine.has_fitted(model))
+                not_fitted.insert(model);
+        }
+        devices.emplace_back(std::move(row));
+    }
     part["devices"] = std::move(devices);
     part["held_slots"] = config.held_slots;
     result.sections["platform"] = std::move(part);
     result.summary = requests_summary(engine->requests()) + result.summary;
+    for (const std::string &model : not_fitted)
+        result.summary += "--fit: no " + model +
+                          " completed a request in its trace; those here take as long as the "
+                          "model says.\n";
     add_path(result, config.path, engine->path(), session);
     return result;
 }

@@ -61,6 +61,13 @@ void read_arrivals(const std::string &text, models::request_config &run) {
 
 } // namespace
 
+bool platform::has_fitted(const std::string &model) const {
+    for (const models::device_model &each : fitted)
+        if (each.name == model)
+            return true;
+    return false;
+}
+
 bool platform::has_iommu() const {
     for (const rule &each : devices)
         if (each.model.iommu)

@@ -40,6 +40,8 @@ struct platform {
     bool held_told = false;     // run.held_slots is
     std::string request_option; // one that was given and says how requests are played; or empty
 
+    // Whether the times of a model are those of --fit.
+    bool has_fitted(const std::string &model) const;
     // Whether a device of the file is behind an IOMMU.
     bool has_iommu() const;
     // By rule, by option, or by what the trace's format and the device's name tell.

@@ -188,6 +188,19 @@ def test_the_watchdog_ends_a_run(trace):
     assert "128 of 128 slots in use" in error and "wait for room" in error
 
 
+def test_devices_that_the_fitted_trace_does_not_have_are_named(tmp_path):
+    rows = ["0,write,1,sda,0,4096,500000\n", "1000,write,2,vda,0,4096,500000\n"]
+    header = "time_ns,op,id,device,cpu,size,response_ns\n"
+    both, one = tmp_path / "both.csv", tmp_path / "one.csv"
+    both.write_text(header + "".join(rows))
+    one.write_text(header + rows[0])
+    run = ["run", both, "--engine", "systemc", "--fit"]
+    assert "--fit: no virtio-blk completed a request" in output(*run, one)
+    assert "--fit: no" not in output(*run, both)
+    got = result(*run, one)["platform"]["devices"]
+    assert [device["fitted"] for device in got] == [True, False]
+
+
 def test_limits_of_an_option_reach_what_cuts_requests(trace):
     """As the block layer cuts by the boundary of the device, whoever set it."""
     got = output("run", trace, "--engine", "systemc", "--device", "*:seg_boundary=1fff",
