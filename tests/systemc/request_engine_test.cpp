@@ -312,6 +312,16 @@ TEST(requests, slots_of_others_stay_taken) {
     EXPECT_EQ(seen.stats.events_held_maps, 256u);
 }
 
+TEST(requests, slots_of_others_are_not_bound_by_the_limits_of_a_device) {
+    request_stream s("isa-dma", 1024); // reaches nothing of the pool
+    s.config.held_slots = 256;
+    s.issue(0, 0, 4096);
+    s.complete(1000, 0);
+    request_outcome seen = run_requests(s);
+    EXPECT_EQ(seen.requests.failed, 1u);
+    EXPECT_EQ(seen.stats.swiotlb_used, 256u);
+}
+
 TEST(requests, the_watchdog_says_what_waits) {
     request_stream s("nvme", 128);
     s.config.held_slots = 120;

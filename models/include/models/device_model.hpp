@@ -47,7 +47,7 @@ constexpr uint64_t device_most = 1000000000000u; // 1 TB, 1000 s
     X(ring_bytes, 0, 0, 65536, "bytes", "one of them") \
     X(first_tries, 1, 1, 100, "attempts", "map attempts before a request is put back in its queue") \
     X(worker_ns, 100000, 0, device_most, "ns", "until the worker that tries again runs") \
-    X(retry_ns, 3000000, 0, device_most, "ns", "until the next try when nothing is under way that could end") \
+    X(retry_ns, 3000000, 1000, device_most, "ns", "until the next try when nothing is under way that could end") \
     X(read_ns, 10000, 0, device_most, "ns", "from doorbell to interrupt, beside the bytes: reads, packets received") \
     X(write_ns, 10000, 0, device_most, "ns", "the same of writes and packets sent") \
     X(read_ns_per_kib, 0, 0, device_most, "ns/KiB", "of a channel, by size, reads") \
