@@ -166,15 +166,20 @@ void print_summary(std::ostream &out, const convert_request &request, const trac
         out << lost << "\n";
 }
 
-// The order found is the order: nothing may move any more. What is held from the start and what
-// no order explains is found again from the addresses.
+// In no record: found out, and found out again from the addresses.
+bool is_found(const bounce_event &event) {
+    return (event.flags & BOUNCE_EVENT_MADE) ||
+           ((event.flags & BOUNCE_EVENT_HELD) && event.id == UINT64_MAX);
+}
+
+// The order found is the order: nothing may move any more. A list that failed gives everything
+// back at once.
 void settle_order(std::vector<bounce_event> &events) {
-    events.erase(
-        std::remove_if(events.begin(), events.end(),
-                       [](const bounce_event &e) { return (e.flags & BOUNCE_EVENT_HELD) != 0; }),
-        events.end());
+    constexpr unsigned found = BOUNCE_EVENT_PLACED | BOUNCE_EVENT_SLOWLY;
+
+    events.erase(std::remove_if(events.begin(), events.end(), is_found), events.end());
     for (bounce_event &event : events) {
-        event.flags = static_cast<std::uint16_t>(event.flags & ~BOUNCE_EVENT_PLACED);
+        event.flags = static_cast<std::uint16_t>(event.flags & ~found);
         event.seq = event.bound_seq = 0;
     }
 }

@@ -49,7 +49,10 @@ class csv_writer : public trace_writer {
             requests_ ? add_request(event) : add_mapping(event);
         flush();
     }
-    void finish(const bounce_trace_counts &) override {
+    // The recording may have gone on when nothing was mapped any more.
+    void finish(const bounce_trace_counts &counts) override {
+        if (header_ && counts.span_ns > newest_ns_)
+            text_ += "# bouncesim: until_ns=" + std::to_string(counts.span_ns) + "\n";
         flush();
     }
     std::string lost() const override {
@@ -109,6 +112,7 @@ class csv_writer : public trace_writer {
         text_ += value;
     }
     void begin(const bounce_event &event, const char *op) {
+        newest_ns_ = std::max(newest_ns_, event.time_ns);
         text_ += std::to_string(event.time_ns);
         cell(op);
     }
@@ -219,6 +223,7 @@ class csv_writer : public trace_writer {
     std::string text_, machine_;
     std::vector<std::string> told_, names_;
     std::vector<std::uint64_t> lists_; // by handle of the first entry: its id
+    std::uint64_t newest_ns_ = 0;
     bool header_ = false, requests_ = false;
 };
 

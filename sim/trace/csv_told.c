@@ -2,7 +2,8 @@
 /* Comments of bouncesim's own CSV that say what its rows cannot:
  *
  *   # bouncesim: from_ns=0 cpus=4 forced=1 ...
- *   # bouncesim: device=NAME dma_mask=HEX seg_boundary=HEX min_align_mask=HEX */
+ *   # bouncesim: device=NAME dma_mask=HEX seg_boundary=HEX min_align_mask=HEX
+ *   # bouncesim: until_ns=9000000 */
 #include "text.h"
 
 static bool low_mask(uint64_t mask)
@@ -26,7 +27,7 @@ static void tell_device(struct bounce_device *device, const struct field *name,
 }
 
 static void tell_machine(struct bounce_recorded_config *config, const struct field *name,
-                         const struct field *value, uint64_t *from_ns)
+                         const struct field *value, uint64_t *time_ns)
 {
     uint64_t v;
 
@@ -37,8 +38,8 @@ static void tell_machine(struct bounce_recorded_config *config, const struct fie
     }
     if (!field_decimal(value, &v))
         return;
-    if (field_is(name, "from_ns"))
-        *from_ns = v;
+    if (field_is(name, "from_ns") || field_is(name, "until_ns"))
+        *time_ns = v;
     else if (field_is(name, "cpus") && v && v <= BOUNCE_MAX_CPUS)
         config->cpus = (uint32_t)v;
     else if (field_is(name, "nslabs") && v && v <= BOUNCE_MAX_NSLABS)
@@ -63,7 +64,7 @@ static void tell_machine(struct bounce_recorded_config *config, const struct fie
         config->no_mappings = v != 0;
 }
 
-bool csv_told(struct bounce_trace *trace, struct cursor c, uint64_t *from_ns)
+bool csv_told(struct bounce_trace *trace, struct cursor c, uint64_t *time_ns)
 {
     struct bounce_recorded_config *config = &trace->recorded;
     uint16_t device = UINT16_MAX;
@@ -85,7 +86,7 @@ bool csv_told(struct bounce_trace *trace, struct cursor c, uint64_t *from_ns)
         else if (device != UINT16_MAX)
             tell_device(&trace->devices[device], &name, &value);
         else
-            tell_machine(config, &name, &value, from_ns);
+            tell_machine(config, &name, &value, time_ns);
     }
     config->has_header = config->boot.nslabs && config->cpus && config->start;
     return true;

@@ -294,24 +294,63 @@ static uint32_t match_list(struct bounce_trace *trace, struct dma_events *state,
     return n;
 }
 
+/* Pending map `i`, behind those that match what was printed, belongs to the rest of the list. */
+static bool is_unprinted(struct bounce_trace *trace, const struct cpu_pending *p,
+                         const struct kernel_event *event, uint32_t i)
+{
+    return dma_queued(trace, p->entries[i].at)->device == event->device &&
+           p->entries[i].level == event->level;
+}
+
 /* A list under construction. */
 struct list {
-    uint32_t first;
+    uint32_t first; /* its entries' chain, in their order in the list */
     uint32_t last;
+    uint32_t number; /* handle of the entry that comes first among the events, INDEX_NONE: of the
+                        first one added; entries that did not bounce come after those that did */
+    bool apart;      /* some of it may have been mapped before: each entry is by itself */
 };
 
 static void add_to_list(struct dma_events *state, struct list *list, struct bounce_event *out)
 {
-    if (list->first == INDEX_NONE) {
-        out->flags |= BOUNCE_EVENT_LIST_FIRST;
+    if (list->first == INDEX_NONE)
         list->first = out->handle;
-    } else {
+    else
         state->live[list->last].list_next = out->handle;
-    }
     list->last = out->handle;
-    out->flags |= BOUNCE_EVENT_IN_LIST;
-    out->list = list->first;
     state->live[out->handle].list = list->first;
+    if (list->apart)
+        return;
+    if (list->number == INDEX_NONE)
+        list->number = out->handle;
+    out->flags |= BOUNCE_EVENT_IN_LIST;
+    if (out->handle == list->number)
+        out->flags |= BOUNCE_EVENT_LIST_FIRST;
+    out->list = list->number;
+}
+
+/* What `matched` entries, found by match_list(), and those from `beyond` on, which were not
+ * printed, say of the whole. */
+static struct list begin_list(struct bounce_trace *trace, const struct dma_events *state,
+                              const struct cpu_pending *p, const struct kernel_event *event,
+                              const struct sg_entries *told, uint32_t matched, uint32_t beyond)
+{
+    struct list list = {INDEX_NONE, INDEX_NONE, INDEX_NONE, false};
+    uint32_t left = matched;
+
+    for (uint32_t entry = 0; entry < told->count && !list.apart; entry++) {
+        if (left == 0 || state->matches[left - 1] != entry) {
+            list.apart = began_before(p, told->dma_addrs[entry], told->orig_addrs[entry]);
+            continue;
+        }
+        left--;
+        if (list.number == INDEX_NONE && told->dma_addrs[entry] != UINT64_MAX)
+            list.number = dma_queued(trace, p->entries[state->places[left]].at)->handle;
+    }
+    for (uint32_t i = beyond; i < p->count && list.number == INDEX_NONE; i++)
+        if (is_unprinted(trace, p, event, i))
+            list.number = dma_queued(trace, p->entries[i].at)->handle;
+    return list;
 }
 
 /* Entries that the kernel did not print of a long list: bounced, address not told. */
@@ -322,7 +361,7 @@ static void add_unprinted(struct bounce_trace *trace, struct dma_events *state,
     for (uint32_t i = from; i < p->count; i++) {
         struct bounce_event *out = dma_queued(trace, p->entries[i].at);
 
-        if (out->device != event->device || p->entries[i].level != event->level)
+        if (!is_unprinted(trace, p, event, i))
             continue;
         dma_answered(trace, p->entries[i].at);
         out->dir = event->dir;
@@ -351,9 +390,8 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
                        const struct kernel_event *event, const struct sg_entries *list)
 {
     struct cpu_pending *p = dma_start_event(trace, state, event);
-    struct list built = {INDEX_NONE, INDEX_NONE};
-    uint32_t matched, left;
-    bool apart = false; /* some of it may have been mapped before: each entry is by itself */
+    struct list built;
+    uint32_t left, beyond;
 
     if (!p || list->count == 0)
         return p != NULL;
@@ -361,7 +399,9 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
     if (list->truncated)
         trace_note(trace,
                    dma_note_of(state, BOUNCE_NOTE_TRUNCATED_LIST, event, list->orig_addrs[0]));
-    matched = left = match_list(trace, state, p, event, list);
+    left = match_list(trace, state, p, event, list);
+    beyond = left ? state->places[0] + 1 : 0;
+    built = begin_list(trace, state, p, event, list, left, list->truncated ? beyond : p->count);
     for (uint32_t entry = 0; entry < list->count; entry++) {
         struct bounce_event *out;
         bool bounced = left > 0 && state->matches[left - 1] == entry;
@@ -380,23 +420,17 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
         if (!bounced)
             trace->counts.elsewhere_maps +=
                 is_elsewhere(list->dma_addrs[entry], list->orig_addrs[entry]);
-        if (!bounced && began_before(p, list->dma_addrs[entry], list->orig_addrs[entry])) {
+        if (!bounced && began_before(p, list->dma_addrs[entry], list->orig_addrs[entry]))
             out->tlb_addr = list->dma_addrs[entry];
-            apart = true;
-        }
         /* The CPU's next entry came only after this one had its slots. */
         if (bounced && p->entries[state->places[left]].next_seq)
             out->bound_seq = p->entries[state->places[left]].next_seq;
         if (out->recorded != BOUNCE_RECORDED_FULL)
             add_to_list(state, &built, out);
-        if (apart) {
-            out->flags &= (uint16_t) ~(BOUNCE_EVENT_IN_LIST | BOUNCE_EVENT_LIST_FIRST);
-            out->list = BOUNCE_NO_LIST;
-        }
     }
     p->begun |= event->level == 0;
     if (list->truncated)
-        add_unprinted(trace, state, event, p, matched ? state->places[0] + 1 : 0, &built);
+        add_unprinted(trace, state, event, p, beyond, &built);
     drop_answered(trace, p);
     dma_fail_lists(trace, state, p, event->device, event->level);
     if (built.first == INDEX_NONE)

@@ -327,7 +327,7 @@ static struct bounce_event release_event(const struct bounce_order *order, const
                                  .kind = BOUNCE_EVENT_UNMAP,
                                  .dir = event->dir,
                                  .attrs = BOUNCE_ATTR_SKIP_CPU_SYNC,
-                                 .flags = BOUNCE_EVENT_IMPLIED};
+                                 .flags = BOUNCE_EVENT_IMPLIED | BOUNCE_EVENT_MADE};
 }
 
 /* Whether anything came between the failure, which was fetched, and the last entry given back. */

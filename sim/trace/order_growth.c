@@ -210,7 +210,7 @@ static struct bounce_event end_of(const struct bounce_event *map, uint64_t time_
                                  .cpu = map->cpu,
                                  .kind = BOUNCE_EVENT_UNMAP,
                                  .dir = map->dir,
-                                 .flags = BOUNCE_EVENT_IMPLIED};
+                                 .flags = BOUNCE_EVENT_IMPLIED | BOUNCE_EVENT_MADE};
 }
 
 size_t order_end_transients(struct bounce_order *order, const struct bounce_event *event,

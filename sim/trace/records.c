@@ -32,6 +32,7 @@ void records_destroy(struct records *r)
     if (!r)
         return;
     index_free(&r->by_key);
+    index_free(&r->by_list);
     ahead_free(&r->ahead);
     free(r->heap.records);
     free(r->live);

@@ -17,6 +17,7 @@ void records_forget_all(struct records *r)
     handles_clear(&r->handles);
     for (unsigned i = 0; i < LIST_LANES; i++)
         r->lists[i] = (struct list_lane){.failed = INDEX_NONE};
+    index_clear(&r->by_list);
 }
 
 static struct bounce_event *push(struct bounce_trace *trace, struct records *r,
@@ -79,17 +80,43 @@ static void forget_failed(struct records *r, struct list_lane *lane, uint64_t un
     lane->failed = INDEX_NONE;
 }
 
-/* The entries of a list are known by the id of the first one. */
-static void join_list(struct records *r, const struct record *record, struct bounce_event *out)
+static void end_lane(struct records *r, uint32_t place, uint64_t until)
 {
-    struct list_lane *lane = &r->lists[record->list % LIST_LANES];
+    if (!r->lists[place].used)
+        return;
+    forget_failed(r, &r->lists[place], until);
+    index_remove(&r->by_list, r->lists[place].id, place);
+    r->lists[place].used = false;
+}
+
+/* That of a list that begins with `out`, in place of the oldest one; NULL without memory. */
+static struct list_lane *begin_lane(struct records *r, uint64_t id, const struct bounce_event *out)
+{
+    uint32_t place = r->next_list++ % LIST_LANES;
+    struct list_lane *lane = &r->lists[place];
+
+    end_lane(r, place, out->bound_seq);
+    if (index_insert(&r->by_list, id, place))
+        return NULL;
+    r->serial = r->serial == UINT32_MAX ? 1 : r->serial + 1;
+    *lane = (struct list_lane){id, out->handle, r->serial, INDEX_NONE, true};
+    return lane;
+}
+
+/* The entries of a list are known by the id of the first one. */
+static enum bounce_status join_list(struct records *r, const struct record *record,
+                                    struct bounce_event *out)
+{
+    uint32_t place = index_find(&r->by_list, record->list);
+    struct list_lane *lane = place == INDEX_NONE ? NULL : &r->lists[place];
     struct live *l = &r->live[out->handle];
 
-    if (record->list == out->id || lane->id != record->list || !lane->serial ||
-        r->live[lane->handle].open != lane->serial) {
-        forget_failed(r, lane, out->bound_seq);
-        r->serial = r->serial == UINT32_MAX ? 1 : r->serial + 1;
-        *lane = (struct list_lane){record->list, out->handle, r->serial, INDEX_NONE};
+    if (record->list == out->id || !lane || r->live[lane->handle].open != lane->serial) {
+        if (lane)
+            end_lane(r, place, out->bound_seq);
+        lane = begin_lane(r, record->list, out);
+        if (!lane)
+            return BOUNCE_NO_MEMORY;
         out->flags |= BOUNCE_EVENT_LIST_FIRST;
         l->open = r->serial;
     }
@@ -97,20 +124,23 @@ static void join_list(struct records *r, const struct record *record, struct bou
     out->list = l->list = lane->handle;
     l->serial = lane->serial;
     if (!(out->flags & BOUNCE_EVENT_LIST_OPEN))
-        return;
+        return BOUNCE_OK;
     l->next = lane->failed;
     lane->failed = out->handle;
     if (out->flags & BOUNCE_EVENT_LIST_LAST)
         forget_failed(r, lane, out->bound_seq);
+    return BOUNCE_OK;
 }
 
 /* What failed when recorded is not mapped: no unmap of it will come. */
-static void settle_mapping(struct records *r, const struct record *record, struct bounce_event *out)
+static enum bounce_status settle_mapping(struct records *r, const struct record *record,
+                                         struct bounce_event *out)
 {
-    if (record->has_list)
-        join_list(r, record, out);
+    if (record->has_list && join_list(r, record, out))
+        return BOUNCE_NO_MEMORY;
     if (out->recorded == BOUNCE_RECORDED_FULL && !(out->flags & BOUNCE_EVENT_LIST_OPEN))
         forget_one(r, out->handle, out->bound_seq);
+    return BOUNCE_OK;
 }
 
 /* Mapped before the trace began. */
@@ -204,8 +234,8 @@ static enum bounce_status begin_request(struct bounce_trace *trace, struct recor
         out->id = r->next_id++;
     if (record->key != NO_KEY && !r->untracked) {
         r->live[handle].id = out->id;
-        if (out->kind == BOUNCE_EVENT_MAP)
-            settle_mapping(r, record, out);
+        if (out->kind == BOUNCE_EVENT_MAP && settle_mapping(r, record, out))
+            return BOUNCE_NO_MEMORY;
     }
     tell(trace, r, record,
          (struct bounce_note){

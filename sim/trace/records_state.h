@@ -7,7 +7,7 @@
 #include "record_heap.h"
 #include "records_ahead.h"
 
-#define LIST_LANES 256u
+#define LIST_LANES 4096u
 
 #define LOST_SAMPLES 16u /* requests that must have ended before RECORDS_LOST judges */
 #define LOST_AGE     8u  /* times what they took on average */
@@ -31,6 +31,7 @@ struct list_lane {
     uint32_t handle;
     uint32_t serial;
     uint32_t failed; /* handles of entries to be given back together, or INDEX_NONE */
+    bool used;
 };
 
 struct records {
@@ -49,9 +50,11 @@ struct records {
     struct handles handles;
     uint64_t next_id;
     uint32_t serial;                    /* scatter lists so far */
-    struct list_lane lists[LIST_LANES]; /* those begun last, by id */
-    struct ahead ahead;                 /* of RECORDS_REISSUED and _LOST */
-    uint64_t ended;                     /* requests that have, and how long they took in all */
+    struct list_lane lists[LIST_LANES]; /* ring of those begun last */
+    uint32_t next_list;
+    struct index by_list; /* id -> place in `lists` */
+    struct ahead ahead;   /* of RECORDS_REISSUED and _LOST */
+    uint64_t ended;       /* requests that have, and how long they took in all */
     uint64_t took_ns;
 };
 

@@ -180,7 +180,8 @@ static enum bounce_status take(struct bounce_trace *trace, const struct line_for
 
     if (device == UINT16_MAX)
         return BOUNCE_NO_MEMORY;
-    if (row->cpu && row->cpu >= trace->recorded.cpus)
+    if (row->cpu >= trace->recorded.cpus && row->cpu &&
+        (row->kind == BOUNCE_EVENT_ISSUE || row->kind == BOUNCE_EVENT_COMPLETE))
         trace->recorded.cpus = (uint32_t)row->cpu + 1;
     if (row->kind == BOUNCE_EVENT_ISSUE && row->response_ns != NO_RESPONSE)
         return records_add_timed(trace, t->records, &record, row->response_ns);
@@ -200,11 +201,11 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor li
     t->state.line++;
     trace->recorded.timed = !t->state.untimed;
     if (result == ROW_TOLD) {
-        uint64_t from_ns = UINT64_MAX;
+        uint64_t time_ns = UINT64_MAX;
 
-        t->told |= csv_told(trace, row.told, &from_ns);
-        if (from_ns != UINT64_MAX)
-            records_time(trace, t->records, from_ns);
+        t->told |= csv_told(trace, row.told, &time_ns);
+        if (time_ns != UINT64_MAX)
+            records_time(trace, t->records, time_ns);
     }
     if (result == ROW_NOTE || result == ROW_TOLD)
         return BOUNCE_OK;

@@ -80,9 +80,9 @@ struct line_format {
     bool optional;       /* a file is of this format when any of its first lines is, not all */
 };
 
-/* Takes what a comment of bouncesim's own CSV tells of the machine or of a device; *from_ns is set
- * to the time it gives for the start. False: not a comment that we write. (csv_told.c) */
-bool csv_told(struct bounce_trace *trace, struct cursor c, uint64_t *from_ns);
+/* Takes what a comment of bouncesim's own CSV tells of the machine or of a device; *time_ns is set
+ * to the time it gives for the start or the end. False: not a comment that we write. (csv_told.c) */
+bool csv_told(struct bounce_trace *trace, struct cursor c, uint64_t *time_ns);
 
 /* 0, or `score` when the first lines of the text are of that format. */
 int text_detect(const char *text, size_t length, const struct line_format *format, int score);

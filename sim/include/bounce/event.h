@@ -58,6 +58,7 @@ enum bounce_event_flag {
     BOUNCE_EVENT_DENIED = 1u << 11,   /* MAP that failed when recorded, which no order explains */
     BOUNCE_EVENT_BY_WORKER = 1u << 12, /* ISSUE: a worker of the block layer issued it, which does
                                           so with what the driver has put back */
+    BOUNCE_EVENT_MADE = 1u << 13, /* UNMAP that the order made, before its record or without one */
 };
 
 #define BOUNCE_NO_LIST   UINT32_MAX
