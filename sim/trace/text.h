@@ -81,7 +81,8 @@ struct line_format {
 };
 
 /* Takes what a comment of bouncesim's own CSV tells of the machine or of a device; *time_ns is set
- * to the time it gives for the start or the end. False: not a comment that we write. (csv_told.c) */
+ * to the time it gives for the start or the end. False: not a comment that we write. (csv_told.c)
+ */
 bool csv_told(struct bounce_trace *trace, struct cursor c, uint64_t *time_ns);
 
 /* 0, or `score` when the first lines of the text are of that format. */
