@@ -21,6 +21,11 @@ std::uint64_t last_slot(std::uint64_t addr, std::uint64_t size) {
     return (addr + (size ? size - 1 : 0)) >> BOUNCE_SLOT_SHIFT;
 }
 
+// Unmaps of scatter lists tell the original addresses of their entries, and no other.
+std::uint64_t list_key(std::uint16_t device, std::uint64_t orig_addr) {
+    return orig_addr ^ static_cast<std::uint64_t>(device) << 48;
+}
+
 example from_note(const bounce_note &note) {
     return {note.place, note.is_line, note.time_ns, note.addr, note.size, note.told, note.device};
 }
@@ -91,8 +96,11 @@ void linter::take_until(std::uint64_t seq) {
 }
 
 void linter::take(const bounce_note &note) {
-    bool freed = note.addr && freed_.count(first_slot(note.addr));
+    bool freed = note.addr ? freed_.count(first_slot(note.addr))
+                           : note.told && freed_entries_.count(list_key(note.device, note.told));
     example where = from_note(note);
+    if (note.kind == BOUNCE_NOTE_UNMATCHED_UNMAP && !note.addr)
+        std::swap(where.addr, where.told);
     switch (static_cast<bounce_note_kind>(note.kind)) {
     case BOUNCE_NOTE_UNMATCHED_UNMAP:
         return found(freed      ? finding_kind::unmapped_twice
@@ -233,6 +241,10 @@ void linter::begin(const bounce_event &event) {
         by_slot_.emplace(first_slot(l.addr), event.handle);
         freed_.erase(first_slot(l.addr));
     }
+    if (event.flags & BOUNCE_EVENT_IN_LIST) {
+        l.list_key = list_key(event.device, event.orig_addr);
+        freed_entries_.erase(l.list_key);
+    }
     floor_series &floor = floor_of(l.device);
     floor.set(now_ns_, floor.live + 1);
 }
@@ -310,6 +322,8 @@ void linter::end(const bounce_event &event) {
     forget(l);
     if (l.bounced && freed_.size() < freed_most)
         freed_.insert(first_slot(l.addr));
+    if (l.list_key && freed_entries_.size() < freed_most)
+        freed_entries_.insert(l.list_key);
 }
 
 void linter::sync(const bounce_event &event) {
@@ -327,6 +341,7 @@ void linter::restart() {
     live_.clear();
     by_slot_.clear();
     freed_.clear();
+    freed_entries_.clear();
     for (floor_series &floor : floors_)
         floor.set(now_ns_, 0);
 }

@@ -126,6 +126,7 @@ class linter {
     };
     struct live {
         std::uint64_t id = 0, since_ns = 0, addr = 0, size = 0;
+        std::uint64_t list_key = 0; // of an entry of a scatter list
         std::uint64_t overlapped_seq = 0;
         place at, overlapped_at;
         std::uint64_t overlapper = 0; // its address
@@ -163,6 +164,7 @@ class linter {
     std::vector<live> live_;                              // by handle
     std::multimap<std::uint64_t, std::uint32_t> by_slot_; // first slot of bounced ones
     std::unordered_set<std::uint64_t> freed_;             // slots that began an unmapped mapping
+    std::unordered_set<std::uint64_t> freed_entries_;     // keys of unmapped entries of lists
     std::vector<floor_series> floors_;                    // by device
     std::uint64_t now_ns_ = 0;
     teller teller_ = teller::reader;

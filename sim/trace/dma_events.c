@@ -157,8 +157,12 @@ bool dma_events_unmap_sg(struct bounce_trace *trace, struct dma_events *state,
     first = find_list(state, event->device, orig_addrs, count);
     if (first == INDEX_NONE) {
         trace->counts.unmatched_unmaps += count;
-        for (uint32_t i = 0; i < count; i++) /* original addresses: no bounce address is told */
-            trace_note(trace, dma_note_of(state, BOUNCE_NOTE_UNMATCHED_UNMAP, event, 0));
+        for (uint32_t i = 0; i < count; i++) { /* no bounce address is told */
+            struct bounce_note note = dma_note_of(state, BOUNCE_NOTE_UNMATCHED_UNMAP, event, 0);
+
+            note.told = orig_addrs[i];
+            trace_note(trace, note);
+        }
         return true;
     }
     index_remove(&state->by_orig, dma_list_key(event->device, state->live[first].orig_addr), first);

@@ -201,10 +201,11 @@ static bool known_other_line(struct bounce_trace *trace, struct cursor c)
         scan_blanks(&at);
         if (cpu >= BOUNCE_MAX_CPUS)
             return false;
-        if (SCAN_LITERAL(&at, "[LOST ") && scan_decimal(&at, &number)) /* the kernel's */
-            kernel_events_lost(trace, trace->state, cpu, number);
-        else if (SCAN_LITERAL(&at, "[EVENTS DROPPED]")) /* trace-cmd's, how many is not known */
+        if (SCAN_LITERAL(&at, "[LOST EVENTS]") ||  /* the kernel's, how many is not known */
+            SCAN_LITERAL(&at, "[EVENTS DROPPED]")) /* trace-cmd's */
             kernel_events_lost(trace, trace->state, cpu, 1);
+        else if (SCAN_LITERAL(&at, "[LOST ") && scan_decimal(&at, &number))
+            kernel_events_lost(trace, trace->state, cpu, number);
         else if (scan_char(&at, '[') && scan_decimal(&at, &number) &&
                  SCAN_LITERAL(&at, " EVENTS DROPPED"))
             kernel_events_lost(trace, trace->state, cpu, number);

@@ -153,6 +153,27 @@ def test_syncs():
     assert got["findings"][1]["examples"][0]["line"] == line_of(text, f"dma_addr={POOL:x} size=64")
 
 
+def test_lists_unmapped_twice():
+    """Their unmaps tell the original addresses, and no other."""
+
+    def listed(time, event, entries):
+        origs = ",".join(f"0x{0x1000000 + n * 0x10000:x}" for n in entries)
+        tlbs = ",".join(f"0x{POOL + n * 4096:x}" for n in entries)
+        sizes = ",".join("0x1000" for n in entries)
+        text = "0000:00:02.0 dir=FROM_DEVICE "
+        if event == "dma_map_sg":
+            text += f"nents=2/2 ents=2/2 dma_addrs={{{tlbs}}} sizes={{{sizes}}} "
+        return line(time, f"{event}: {text}phys_addrs={{{origs}}} attrs=")
+
+    both = listed(1.1, "dma_map_sg", [0, 1])
+    text = HEADER + bounced(1.0, 0x1000000, 4096) + bounced(1.0, 0x1010000, 4096) + both
+    text += listed(1.2, "dma_unmap_sg", [0, 1])
+    assert kinds(lint(text)) == {}
+    got = lint(text + listed(1.3, "dma_unmap_sg", [0, 1]), 3)
+    assert kinds(got) == {"unmapped_twice": 2}
+    assert kinds(lint(text + listed(1.3, "dma_unmap_sg", [2, 3]))) == {"mapped_before": 2}
+
+
 def test_losses_and_what_cannot_be_read():
     text = HEADER.replace("100/100", "100/160") + page(1.0, 0) + unmapped(1.1, POOL, 4096)
     text += "CPU:1 [LOST 17 EVENTS]\nwhat is this\n" + page(1.2, 0) + unmapped(1.3, POOL, 4096)

@@ -40,7 +40,7 @@ struct bounce_note {
     uint64_t id;
     uint64_t addr; /* bounce address, of a list its first original address; 0: not told */
     uint64_t size;
-    uint64_t told;
+    uint64_t told;   /* what the map said; UNMATCHED_UNMAP of a list: the original address, or 0 */
     uint16_t device; /* or BOUNCE_NOTE_NO_DEVICE */
     uint8_t kind;    /* enum bounce_note_kind */
     bool is_line;
