@@ -164,9 +164,12 @@ std::string requests_summary(const models::request_stats &r) {
         if (count)
             text += ", " + with_commas(count) + " " + what;
     };
+    add(r.split, "split for their devices");
+    if (r.assumed_service < r.completed) // else the trace has no completions, and that is said
+        add(r.assumed_service, "without an end in the trace (times of the models)");
     add(r.held, "waited for room");
     add(r.failed, "failed for lack of it");
-    add(r.dropped, "packets dropped");
+    add(r.dropped, r.dropped == 1 ? "packet dropped" : "packets dropped");
     return text + ".\n";
 }
 

@@ -127,15 +127,19 @@ void request_devices::receive(uint32_t index, uint64_t time_ps) {
     }
     packet.state = request_state::started;
     packet.parts = static_cast<uint32_t>(wanted);
-    uint64_t served_ps = serve(packet.device, packet.size, false, time_ps);
+    bool recorded = packet.service_ps != arrival::unknown;
+    context_.counts.assumed_service += !recorded && context_.config.recorded_service;
+    uint64_t served_ps =
+        recorded ? time_ps + packet.service_ps : serve(packet.device, packet.size, false, time_ps);
     for (uint64_t i = 0; i < wanted; i++) {
         uint32_t buffer = device.posted.pop(context_.requests);
         request &r = context_.requests[buffer];
         r.packet = index;
         r.done_cpu = packet.done_cpu;
         context_.started++;
-        done_at(buffer,
-                std::max(served_ps, move(buffer, time_ps)) + device.model.interrupt_ns * ns);
+        uint64_t moved_ps = move(buffer, time_ps);
+        done_at(buffer, recorded ? served_ps
+                                 : std::max(served_ps, moved_ps) + device.model.interrupt_ns * ns);
     }
 }
 

@@ -282,6 +282,20 @@ TEST(requests, a_ring_without_room_ends_with_the_trace) {
     EXPECT_LE(seen.timing.simulated_ns, 9000000.0);
 }
 
+TEST(requests, a_packet_received_takes_as_long_as_it_did) {
+    request_stream s("virtio-net", 1024);
+    for (uint32_t i = 0; i < 4; i++) {
+        s.issue(i * 1000000, 0, 4000, 0, BOUNCE_FROM_DEVICE); // three buffers
+        s.complete(i * 1000000 + 70000, 0);
+    }
+    EXPECT_EQ(run_requests(s).requests.latency_max_ns, 70000.0);
+    s.config.service_ns = 90000;
+    EXPECT_EQ(run_requests(s).requests.latency_max_ns, 90000.0);
+    s.config.service_ns = UINT64_MAX;
+    s.config.recorded_service = false;
+    EXPECT_LT(run_requests(s).requests.latency_max_ns, 20000.0);
+}
+
 TEST(requests, a_ring_of_a_million_is_no_load) {
     request_stream s("virtio-net");
     s.config.replay.force = false;
