@@ -157,9 +157,11 @@ std::string requests_summary(const models::request_stats &r) {
     auto ns = [](double value) {
         return time_text(static_cast<std::uint64_t>(std::llround(value)));
     };
-    std::string text = with_commas(r.completed) + " of " + with_commas(r.arrived) +
-                       " requests done, in " + ns(r.latency_p50_ns) + " in the middle and " +
-                       ns(r.latency_max_ns) + " at most";
+    std::string text =
+        with_commas(r.completed) + " of " + with_commas(r.arrived) + " requests done";
+    if (r.completed)
+        text += ", in " + ns(r.latency_p50_ns) + " in the middle and " + ns(r.latency_max_ns) +
+                " at most";
     auto add = [&](std::uint64_t count, const char *what) {
         if (count)
             text += ", " + with_commas(count) + " " + what;
@@ -168,7 +170,7 @@ std::string requests_summary(const models::request_stats &r) {
     if (r.assumed_service < r.completed) // else the trace has no completions, and that is said
         add(r.assumed_service, "without an end in the trace (times of the models)");
     add(r.held, "waited for room");
-    add(r.failed, "failed for lack of it");
+    add(r.failed, "failed for lack of room");
     add(r.dropped, r.dropped == 1 ? "packet dropped" : "packets dropped");
     return text + ".\n";
 }
@@ -345,6 +347,8 @@ void apply_engine(engine_options &engine, const po::variables_map &values,
         fit_platform(machine, options, values["fit"].as<std::string>(), values.count("fit-draws"));
     apply_platform(machine, values, options);
     options.raw_requests = true;
+    options.all_by_iommu = !engine.path.iommu.empty();
+    options.some_by_iommu = machine.has_iommu();
     options.holds_slots = !machine.held_told;
     options.shape = [&machine](bounce_device &device, const char *format) {
         machine.model_of(device.name, format).shape(device);

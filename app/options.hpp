@@ -47,6 +47,8 @@ struct simulation_options {
     bool recorded_order = false; // --order recorded
     std::optional<bool> force;   // of a platform: all buffers bounce, or only those out of reach
     bool raw_requests = false;   // an engine takes requests as they are,
+    bool all_by_iommu = false;   // its devices are behind an IOMMU, which decides what bounces,
+    bool some_by_iommu = false;  // or some are;
     bool holds_slots = false;    // and can hold slots for devices without requests
     // Sets what a platform knows of a device; empty: nothing.
     std::function<void(bounce_device &device, const char *format)> shape;

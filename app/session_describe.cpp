@@ -118,7 +118,10 @@ void trace_session::describe_requests() {
                                    "--service-time says another"));
     if (header.guessed_dirs)
         say("direction: not told, packets are taken as received");
-    if (!options_.boot && !options_.machine.memory) {
+    if (config_.replay.pool.device_nslabs) {
+        say("pools: " + with_commas(config_.replay.pool.device_nslabs) +
+            " slots a device, as told");
+    } else if (!options_.boot && !options_.machine.memory) {
         std::string slots = with_commas(config_.replay.pool.nslabs) + " slots";
         say(told_ && told_->pool().nslabs ? "pool: " + slots + ", as the recording tells"
                                           : "pool: not told, " + slots + " assumed");
@@ -143,13 +146,20 @@ void trace_session::describe_late_cpus() {
 void trace_session::describe_force() {
     const bounce_recorded_config &header = *bounce_trace_recorded(trace_);
     std::string how = "was forced";
-    if (header.guessed_force && config_.replay.force)
+    std::string untrusted = "of untrusted devices' buffers that are not whole pages";
+    if (options_.all_by_iommu)
+        how = untrusted + " only: the devices are behind an IOMMU, as told";
+    else if (header.guessed_force && config_.replay.force)
         how = "is assumed for everything, as with swiotlb=force or in a confidential guest; "
               "--device *:dma_mask=ffffffff bounces by address";
     else if (header.guessed_force)
-        how = "by DMA mask, as told; buffers lie above 4 GiB where the trace does not say";
+        how = std::string("by DMA mask, as told; buffers lie ") +
+              (options_.raw_requests ? "anywhere in the machine's memory"
+                                     : "above 4 GiB where the trace does not say");
     else if (!header.forced)
         how = "by DMA mask, as recorded; --swiotlb ...,force for all";
+    if (options_.some_by_iommu && !options_.all_by_iommu)
+        how += "; behind the IOMMU " + untrusted + " only";
     config_.inferred.push_back("bouncing " + how);
 }
 

@@ -207,11 +207,12 @@ void print_summary(std::ostream &out, trace_session &session, const bounce_stats
     row(out, "pool",
         slots ? with_commas(slots) + " slots (" + bytes_text(bytes) + ") " +
                     (config.pool.device_nslabs
-                         ? "for each of " + with_commas(s.swiotlb_pools) + " devices"
+                         ? "for each of " + counted(s.swiotlb_pools, "device(s)")
                          : "in " + std::to_string(config.pool.nareas) + " area" +
                                (config.pool.nareas == 1 ? "" : "s")) +
                     " at 0x" + hex(config.pool.start) + ", " + config.pool.kernel->name +
-                    pool_text(config) + (config.force ? ", bouncing forced" : "")
+                    pool_text(config) +
+                    (config.force && !session.options().all_by_iommu ? ", bouncing forced" : "")
               : std::string("none"));
     row(out, "pressure",
         "high-water " + with_commas(s.swiotlb_used_hiwater) + " slots (" +

@@ -88,6 +88,10 @@ std::string request_platform::standstill() const {
                     std::to_string(oldest.held_since_ps / 1000000) + " us";
             if (context_.started)
                 continue;
+            if (!pool.swiotlb_nslabs) {
+                text += "; there is no pool";
+                continue;
+            }
             // Each piece may begin and end within a slot.
             uint64_t slots = oldest.size / device.model.slot_bytes + 2 * uint64_t{oldest.pieces};
             text +=

@@ -201,6 +201,19 @@ def test_devices_that_the_fitted_trace_does_not_have_are_named(tmp_path):
     assert [device["fitted"] for device in got] == [True, False]
 
 
+@pytest.mark.parametrize("options, words, never", [
+    (["--iommu", "strict"], "behind an IOMMU, as told", "forced"),
+    (["--platform", WORKLOADS / "platforms/thunderbolt-untrusted.toml"], "behind the IOMMU", "4 GiB"),
+    (["--platform", WORKLOADS / "platforms/raspberry-pi.toml"], "the machine's memory", "4 GiB"),
+    (["--per-device", "2048"], "pools: 2,048 slots a device, as told", "not told"),
+], ids=["iommu", "untrusted", "32 bits", "pools"])
+def test_what_is_said_of_bouncing_is_what_is_done(trace, options, words, never):
+    text = output("run", trace, "--engine", "systemc", *options)
+    said = [line for line in text.splitlines() if line.startswith(("inferred", "pool"))]
+    assert any(words in line for line in said)
+    assert not any(never in line for line in said)
+
+
 def test_limits_of_an_option_reach_what_cuts_requests(trace):
     """As the block layer cuts by the boundary of the device, whoever set it."""
     got = output("run", trace, "--engine", "systemc", "--device", "*:seg_boundary=1fff",
