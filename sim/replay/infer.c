@@ -119,12 +119,13 @@ static enum bounce_status try_guess(const struct trials *t, struct bounce_infere
     return BOUNCE_OK;
 }
 
-/* A pool of this size that was in use: it begins at the lowest address seen, or ends at the
- * highest.
+/* A pool of this size that was in use: it begins at the lowest address of the range, or ends at
+ * the highest.
  */
-static enum bounce_status try_size_in_use(const struct trials *t, struct bounce_inference guess)
+static enum bounce_status try_size_in_use(const struct trials *t, struct bounce_inference guess,
+                                          uint64_t low, uint64_t high)
 {
-    uint64_t low = t->evidence->low, high = t->evidence->high, given = t->given->start;
+    uint64_t given = t->given->start;
     uint64_t bytes = guess.nslabs << BOUNCE_SLOT_SHIFT;
     uint64_t end = (high + PAGE_MASK_4K) & ~PAGE_MASK_4K;
     uint64_t starts[2] = {low & ~PAGE_MASK_4K, end > bytes ? end - bytes : 0};
@@ -202,7 +203,8 @@ static enum bounce_status try_sizes(const struct trials *t, uint32_t nareas,
 }
 
 static enum bounce_status try_sizes_in_use(const struct trials *t, uint32_t nareas,
-                                           struct bounce_inference guess)
+                                           struct bounce_inference guess, uint64_t low,
+                                           uint64_t high)
 {
     struct bounce_boot boot = boot_with(t, nareas);
     bool given = boot.nslabs != 0;
@@ -213,7 +215,7 @@ static enum bounce_status try_sizes_in_use(const struct trials *t, uint32_t nare
         boot.nslabs = slots;
         bounce_boot_round(&boot, guess.cpus, &guess.nslabs, &guess.nareas);
         if (given || guess.nslabs == slots)
-            status = try_size_in_use(t, guess);
+            status = try_size_in_use(t, guess, low, high);
         if (given || (t->best->in_use && t->best->nareas == guess.nareas))
             break; /* larger pools explain no more than the smallest that holds them all */
     }
@@ -251,8 +253,25 @@ static enum bounce_status try_other_areas(const struct trials *t, bool in_use,
     for (uint32_t nareas = 1; nareas <= 64 && !status && !good_enough(t->best); nareas *= 2) {
         if (enlarges(t->given, guess.cpus, nareas))
             continue;
-        status = in_use ? try_sizes_in_use(t, nareas, guess) : try_sizes(t, nareas, guess);
+        status = in_use ? try_sizes_in_use(t, nareas, guess, t->evidence->low, t->evidence->high)
+                        : try_sizes(t, nareas, guess);
     }
+    return status;
+}
+
+#define RANGES_MAX 8u
+
+/* One that had grown before the recording began: its first pool is one of the ranges of addresses,
+ * and those of others are pools that come when the first map of theirs does. */
+static enum bounce_status try_grown_in_use(const struct trials *t, struct bounce_inference guess)
+{
+    struct infer_range ranges[RANGES_MAX];
+    size_t found;
+    enum bounce_status status = infer_ranges(t->events, t->count, ranges, RANGES_MAX, &found);
+
+    guess.grew = true;
+    for (size_t i = 0; i < found && !status && !good_enough(t->best); i++)
+        status = try_sizes_in_use(t, 0, guess, ranges[i].low, ranges[i].high);
     return status;
 }
 
@@ -265,7 +284,7 @@ static enum bounce_status try_pools(const struct trials *t, struct bounce_infere
 
     /* A pool that is empty may have been used before: its cursors are anywhere. */
     if (!status && !good_enough(best))
-        status = try_sizes_in_use(t, 0, guess);
+        status = try_sizes_in_use(t, 0, guess, t->evidence->low, t->evidence->high);
     else if (!status && unexplained(best)) {
         struct bounce_inference used = *best;
 
@@ -277,6 +296,8 @@ static enum bounce_status try_pools(const struct trials *t, struct bounce_infere
         status = try_sizes(t, 0, guess);
         guess.grew = false;
     }
+    if (!status && !good_enough(best) && may_grow)
+        status = try_grown_in_use(t, guess);
     if (!status && !good_enough(best) && !told)
         status = try_other_areas(t, false, guess);
     if (!status && !good_enough(best) && !told)
@@ -286,6 +307,23 @@ static enum bounce_status try_pools(const struct trials *t, struct bounce_infere
         guess.grew = guess.thorough = true;
         status = try_sizes(t, 0, guess);
     }
+    return status;
+}
+
+/* That of all addresses; of more than a pool by itself has, the one with most maps. */
+static enum bounce_status likeliest_range(const struct trials *t, struct infer_range *range)
+{
+    const struct bounce_evidence *evidence = t->evidence;
+    struct infer_range densest;
+    enum bounce_status status;
+    size_t found;
+
+    *range = (struct infer_range){evidence->low & ~PAGE_MASK_4K, evidence->high, evidence->maps};
+    if (range->high - range->low <= GUESS_MOST << BOUNCE_SLOT_SHIFT)
+        return BOUNCE_OK;
+    status = infer_ranges(t->events, t->count, &densest, 1, &found);
+    if (!status && found)
+        *range = (struct infer_range){densest.low & ~PAGE_MASK_4K, densest.high, densest.maps};
     return status;
 }
 
@@ -314,13 +352,15 @@ enum bounce_status bounce_infer_pool(const struct bounce_evidence *evidence,
     out->size_inferred = !boot.nslabs;
     status = try_pools(&trials, guess);
     if (!status && !out->start) {
-        /* The addresses fit no pool that starts empty: the lowest one is all that is known. */
-        uint64_t span = evidence->high - (evidence->low & ~PAGE_MASK_4K);
+        /* The addresses fit no pool that was tried: where they lie is all that is known. */
+        struct infer_range range;
 
+        status = likeliest_range(&trials, &range);
         if (out->size_inferred)
-            while (out->nslabs << BOUNCE_SLOT_SHIFT < span && out->nslabs < BOUNCE_MAX_NSLABS)
+            while (out->nslabs << BOUNCE_SLOT_SHIFT < range.high - range.low &&
+                   out->nslabs < BOUNCE_MAX_NSLABS)
                 out->nslabs *= 2;
-        out->start = given->start ? given->start : evidence->low & ~PAGE_MASK_4K;
+        out->start = given->start ? given->start : range.low;
         out->start_inferred = !given->start;
         out->size_is_lower_bound = out->size_inferred;
     }

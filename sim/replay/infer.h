@@ -32,4 +32,15 @@ struct bounce_evidence {
 /* The order that a recording of such a pool would have been in. */
 struct bounce_order_config infer_order(const struct bounce_inference *guess);
 
+struct infer_range {
+    uint64_t low;
+    uint64_t high; /* one past the last byte */
+    uint64_t maps;
+};
+
+/* The ranges, at most `capacity`, in which addresses of the maps lie without gaps that a pool of
+ * its own may fill, those with the most maps first. O(count log count). BOUNCE_NO_MEMORY. */
+enum bounce_status infer_ranges(const struct bounce_event *events, size_t count,
+                                struct infer_range *ranges, size_t capacity, size_t *found);
+
 #endif

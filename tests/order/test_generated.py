@@ -70,6 +70,21 @@ def test_a_pool_that_grows(seed):
     assert grown == truth["nslabs_end"] - truth["nslabs"]
 
 
+@pytest.mark.parametrize(
+    "seed, settings",
+    [
+        (6, {"records": 1000, "slots": 1024, "cpus": 3, "devices": 1, "live": 500}),
+        (9, {"records": 3000, "slots": 512, "cpus": 3, "devices": 1, "live": 20000}),
+        (10, {"records": 1000, "slots": 1024, "cpus": 4, "devices": 3, "live": 500}),
+    ],
+)
+def test_a_pool_that_had_grown(seed, settings):
+    """The recording begins when there are several pools, all of them in use."""
+    got, truth = replayed(seed, pressure=1, grow=1, **settings)
+    assert got["swiotlb"]["nslabs"] == truth["nslabs_end"]
+    assert unequal(got) <= 0.02 * truth["maps"]
+
+
 @pytest.mark.parametrize("seed", range(300, 304))
 def test_lost_records(seed):
     """A hundred records are gone, twice on each side of the middle."""
