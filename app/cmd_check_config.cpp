@@ -37,6 +37,7 @@ void take_options(platform &p, const po::variables_map &values, const simulation
     else
         p.force = options.force;
     p.pool_start = options.start ? options.start : p.pool_start;
+    p.run.held_slots = options.held_slots.value_or(p.run.held_slots);
 }
 
 // What follows from a trace: the pool as it would be, and the devices that it names. They go first,
@@ -49,6 +50,8 @@ void take_trace(platform &p, const engine_options &engine, trace_session &sessio
     p.boot = {used.pool.nslabs, used.pool.nareas, used.force, false};
     p.force = used.force;
     p.pool_start = used.pool.start;
+    if (session.config().requests)
+        p.run.held_slots = session.config().others_slots;
     if (!session.config().requests && !engine.path.iommu.empty())
         throw refused_error("--print-config with --iommu: a platform has devices of requests; "
                             "this trace has mappings");

@@ -259,8 +259,7 @@ engine_result run_requests(trace_session &session, const engine_options &options
     config.path = path_of(session, options);
     config.watch = watching ? watching->activity() : nullptr;
     config.cpus = config.replay.pool.cpus;
-    if (!options.machine.held_told)
-        config.held_slots = static_cast<std::uint32_t>(session.config().others_slots);
+    config.held_slots = session.config().others_slots;
     if (config.arrivals == models::arrival_mode::trace && session.config().assumed_service)
         config.arrivals = models::arrival_mode::open;
     config.tells_requeues = bounce_trace_recorded(session.trace())->tells_requeues;
@@ -349,7 +348,6 @@ void apply_engine(engine_options &engine, const po::variables_map &values,
     options.raw_requests = true;
     options.all_by_iommu = !engine.path.iommu.empty();
     options.some_by_iommu = machine.has_iommu();
-    options.holds_slots = !machine.held_told;
     options.shape = [&machine](bounce_device &device, const char *format) {
         machine.model_of(device.name, format).shape(device);
     };

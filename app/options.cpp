@@ -263,6 +263,9 @@ po::options_description simulation_option_table() {
     add("service-time", po::value<std::uint64_t>()->value_name("US"),
         "traces of requests: microseconds from issue to completion, in place of the recorded "
         "ones (default 100 where the trace has none)");
+    add("held-slots", po::value<std::uint64_t>()->value_name("N"),
+        "traces of requests: slots that other devices hold from the beginning (default: those that "
+        "the recording counted at both its ends)");
     add("skip-malformed", "count lines that cannot be read instead of refusing the trace");
     add("quiet,q", "print neither summary nor progress");
     add("help,h", "show this");
@@ -324,6 +327,13 @@ simulation_options read_simulation_options(const po::variables_map &values) {
         if (us > 1000000000u)
             throw refused_error("--service-time: at most 1000000000 (1000 s) was expected");
         options.service_ns = us * 1000;
+    }
+    if (values.count("held-slots")) {
+        std::uint64_t slots = values["held-slots"].as<std::uint64_t>();
+        if (slots > most_held_slots)
+            throw refused_error("--held-slots: at most " + std::to_string(most_held_slots) +
+                                " was expected");
+        options.held_slots = static_cast<std::uint32_t>(slots);
     }
     options.trace.skip_malformed = values.count("skip-malformed") > 0;
     options.quiet = values.count("quiet") > 0;

@@ -26,6 +26,8 @@ struct device_setting {
     std::optional<std::uint32_t> min_align_mask;
 };
 
+constexpr std::uint32_t most_held_slots = 1u << 20;
+
 struct simulation_options {
     std::vector<std::string> traces;
     const bounce_kernel *kernel = nullptr;
@@ -39,6 +41,8 @@ struct simulation_options {
     std::uint32_t lost_orders = 0;           // --fragmentation
     std::string growth_option;               // one of these two that was given; or empty
     std::optional<std::uint64_t> service_ns; // --service-time
+    std::optional<std::uint32_t> held_slots; // --held-slots
+    std::uint32_t usually_held = 0;          // of a platform, without the option
     pool_options pool;
     std::vector<device_setting> devices;
     bounce_trace_options trace = {};
@@ -48,8 +52,7 @@ struct simulation_options {
     std::optional<bool> force;   // of a platform: all buffers bounce, or only those out of reach
     bool raw_requests = false;   // an engine takes requests as they are,
     bool all_by_iommu = false;   // its devices are behind an IOMMU, which decides what bounces,
-    bool some_by_iommu = false;  // or some are;
-    bool holds_slots = false;    // and can hold slots for devices without requests
+    bool some_by_iommu = false;  // or some are
     // Sets what a platform knows of a device; empty: nothing.
     std::function<void(bounce_device &device, const char *format)> shape;
     bool as_read = false; // convert: events as the reader gives them, nothing made of them

@@ -115,7 +115,6 @@ po::options_description platform_option_table() {
                      "the lifetimes "
                      "of single buffers");
     add("time-scale", po::value<double>()->value_name("X"), "multiplies recorded times");
-    add("held-slots", count("N"), "slots that other devices hold from the beginning");
     add("scattered", count("PERCENT"),
         "buffers of 128 KiB that are not one piece of memory (default 20)");
     add("seed", po::value<std::uint64_t>()->value_name("N"),
@@ -129,8 +128,8 @@ platform read_platform(const po::variables_map &values) {
     platform p;
     if (values.count("platform"))
         check_platform(p = read_platform_file(values["platform"].as<std::string>()));
-    for (const char *name : {"arrivals", "completions", "fit", "time-scale", "held-slots",
-                             "scattered", "seed", "watchdog"})
+    for (const char *name :
+         {"arrivals", "completions", "fit", "time-scale", "scattered", "seed", "watchdog"})
         if (values.count(name))
             p.request_option = name;
     if (values.count("device-model")) {
@@ -164,9 +163,6 @@ platform read_platform(const po::variables_map &values) {
         if (!(p.run.time_scale > 0) || p.run.time_scale > 1e6)
             throw refused_error("--time-scale: a number above 0 and up to 1000000 was expected");
     }
-    if (values.count("held-slots"))
-        p.run.held_slots = number(values, "held-slots", 1u << 20);
-    p.held_told = values.count("held-slots") || p.run.held_slots;
     if (values.count("scattered"))
         p.run.scattered_percent = number(values, "scattered", 100);
     if (values.count("seed"))
@@ -196,6 +192,7 @@ void apply_platform(const platform &p, const po::variables_map &values,
         options.boot = p.boot;
     if (!options.force)
         options.force = p.force;
+    options.usually_held = p.run.held_slots;
     if (p.pool_start && !options.start)
         options.start = p.pool_start;
 }

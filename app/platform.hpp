@@ -37,7 +37,6 @@ struct platform {
     std::string usual_model;                  // --device-model: of devices that no rule names
     std::vector<models::device_model> fitted; // --fit: in place of those of the same name
     bool arrivals_told = false;
-    bool held_told = false;     // run.held_slots is
     std::string request_option; // one that was given and says how requests are played; or empty
 
     // Whether the times of a model are those of --fit.

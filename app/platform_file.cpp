@@ -51,7 +51,7 @@ void read_pool(toml_table &in, platform &p) {
     if (p.pool_start % 4096)
         in.refuse("start", "a multiple of 4096 was expected");
     in.size("largest_below_4g", p.machine.low_memory);
-    in.number("held_slots", p.run.held_slots, 0, 1u << 20);
+    in.number("held_slots", p.run.held_slots, 0, most_held_slots);
 }
 
 void read_run(toml_table &in, platform &p) {

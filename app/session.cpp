@@ -265,6 +265,9 @@ void trace_session::resolve() {
     if (options_.service_ns && !config_.requests)
         throw refused_error("--service-time: belongs to traces of requests; this one tells when "
                             "buffers are unmapped");
+    if (options_.held_slots && !config_.requests)
+        throw refused_error("--held-slots: belongs to traces of requests; of this one, unmaps and "
+                            "--counters tell what was in use when it began");
     config_.assumed_service =
         config_.requests && (!header.has_completions || options_.service_ns.has_value());
     config_.service_ns = options_.service_ns.value_or(BOUNCE_DEFAULT_SERVICE_NS);
@@ -333,7 +336,8 @@ void trace_session::start_requests() {
     bounce_error error = {};
     if (!config_.requests || options_.raw_requests)
         return;
-    bounce_requests_config wanted = {config_.assumed_service, config_.service_ns, 0};
+    bounce_requests_config wanted = {config_.assumed_service, config_.service_ns, 0,
+                                     config_.others_slots};
     if (bounce_requests_create(&wanted, &made, &error))
         throw std::bad_alloc();
     requests_.reset(made);

@@ -34,7 +34,7 @@ struct resolved_config {
     bool told_contradicted = false;    // the recorded counters' pool does not fit the addresses
     std::uint64_t held_slots = 0;      // in use when the recording began, as far as it tells
     std::uint64_t hidden_slots = 0;    // of these, passed over by searches alone
-    std::uint64_t others_slots = 0;    // with requests: what other devices hold throughout
+    std::uint32_t others_slots = 0;    // with requests: what other devices hold throughout
     std::vector<std::string> inferred; // one line each, for people
 };
 

@@ -126,7 +126,7 @@ void trace_session::describe_requests() {
         say(told_ && told_->pool().nslabs ? "pool: " + slots + ", as the recording tells"
                                           : "pool: not told, " + slots + " assumed");
     }
-    if (config_.others_slots)
+    if (config_.others_slots && !options_.held_slots && !options_.usually_held)
         say("held by devices without requests: " + with_commas(config_.others_slots) +
             " slots, in use at both ends of the recording; --held-slots says another number");
     describe_force();

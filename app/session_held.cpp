@@ -54,10 +54,15 @@ void trace_session::count_held() {
 
 // Of requests: what the kernel counted at both ends of the recording was mapped for something else.
 void trace_session::count_others() {
-    if (!config_.requests || !options_.holds_slots || !told_ || told_->overwritten)
+    if (!config_.requests || options_.as_read)
         return;
-    config_.others_slots = std::min<std::uint64_t>(
-        {told_->begin.used.value_or(0), told_->end.used.value_or(0), config_.replay.pool.nslabs});
+    std::uint64_t counted = 0;
+    if (told_ && !told_->overwritten)
+        counted =
+            std::min<std::uint64_t>({told_->begin.used.value_or(0), told_->end.used.value_or(0),
+                                     config_.replay.pool.nslabs, most_held_slots});
+    config_.others_slots = options_.held_slots.value_or(
+        options_.usually_held ? options_.usually_held : static_cast<std::uint32_t>(counted));
 }
 
 } // namespace bouncesim

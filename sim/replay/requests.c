@@ -3,6 +3,8 @@
 
 #include "cut.h"
 
+#include "bounce/boot.h"
+
 #include <stdlib.h>
 
 #define NO_PIECE UINT32_MAX
@@ -36,6 +38,7 @@ struct bounce_requests {
     uint32_t live_pieces;
     uint32_t free_piece;
     uint64_t next_id;
+    uint32_t to_hold;
 
     /* The request at hand, of which some mappings may still have to come. */
     struct bounce_event issue;
@@ -55,6 +58,7 @@ enum bounce_status bounce_requests_create(const struct bounce_requests_config *c
     if (!r)
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     r->config = *config;
+    r->to_hold = config->held_slots;
     r->free_request = r->queue_head = r->queue_tail = r->free_piece = NO_PIECE;
     *out = r;
     return BOUNCE_OK;
@@ -115,6 +119,28 @@ static bool new_piece(struct bounce_requests *r, uint32_t *piece)
 }
 
 /* ---- events ---- */
+
+/* One slot of those that others hold; false without memory. */
+static bool hold_slot(struct bounce_requests *r, const struct bounce_event *first,
+                      struct bounce_event *out)
+{
+    uint32_t piece;
+
+    if (!new_piece(r, &piece))
+        return false;
+    r->to_hold--;
+    *out = (struct bounce_event){
+        .kind = BOUNCE_EVENT_MAP,
+        .flags = BOUNCE_EVENT_HELD,
+        .time_ns = first->time_ns,
+        .size = UINT64_C(1) << BOUNCE_SLOT_SHIFT,
+        .handle = piece,
+        .list = BOUNCE_NO_LIST,
+        .device = first->device,
+        .dir = BOUNCE_FROM_DEVICE,
+    };
+    return true;
+}
 
 /* One unmap of the request; false when there are none left. */
 static bool end_piece(struct bounce_requests *r, struct request *request, uint64_t time_ns,
@@ -290,6 +316,11 @@ enum bounce_status bounce_requests_next(struct bounce_requests *r,
     while (done < count && n < capacity) {
         const struct bounce_event *event = &events[done];
 
+        if (r->to_hold) {
+            if (!hold_slot(r, event, &out[n++]))
+                return BOUNCE_NO_MEMORY;
+            continue;
+        }
         if (r->issuing) {
             if (!issue_piece(r, &out[n]))
                 return BOUNCE_NO_MEMORY;

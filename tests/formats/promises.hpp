@@ -35,7 +35,7 @@ inline std::string broken_events(const outcome &out) {
 inline std::string broken_mappings(const outcome &out, bool assume) {
     std::map<std::uint32_t, std::uint64_t> mapped;
     std::uint64_t last_ns = 0;
-    for (const bounce_event &event : mappings(out.events, out.devices, {assume, 1000, 1})) {
+    for (const bounce_event &event : mappings(out.events, out.devices, {assume, 1000, 1, 0})) {
         if (event.time_ns < last_ns)
             return "mappings out of order";
         last_ns = event.time_ns;

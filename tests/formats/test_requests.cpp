@@ -4,12 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace {
 
 constexpr std::uint64_t kib = 1024;
 
 struct stream {
     std::vector<bounce_event> events;
+    std::uint32_t held = 0;
     std::vector<bounce_device> devices{2};
 
     stream() {
@@ -41,7 +44,8 @@ struct stream {
     std::vector<bounce_event> maps(bool assume = false, std::uint64_t service = 1000,
                                    bounce_requests_counts *counts = nullptr,
                                    std::size_t capacity = 64) const {
-        return reading::mappings(events, devices, {assume, service, 0}, 100, capacity, counts);
+        return reading::mappings(events, devices, {assume, service, 0, held}, 100, capacity,
+                                 counts);
     }
 };
 
@@ -68,6 +72,28 @@ TEST(Requests, OneMappingUpToTheLargest) {
     EXPECT_EQ(counts.mappings, 8u);
     EXPECT_EQ(counts.split, 2u);
     EXPECT_EQ(counts.outstanding, 4u);
+}
+
+TEST(Requests, SlotsOfOthersStandInFront) {
+    stream s;
+    s.held = 5;
+    s.issue(7, 0, 4096);
+    s.issue(8, 1, 4096);
+    s.plain(BOUNCE_EVENT_COMPLETE, 9, 0);
+    for (std::size_t capacity : {1u, 3u, 64u}) {
+        std::vector<bounce_event> made = s.maps(false, 0, nullptr, capacity);
+        ASSERT_EQ(made.size(), 8u);
+        std::set<std::uint32_t> handles;
+        for (std::size_t i = 0; i < 7; i++) {
+            EXPECT_EQ(made[i].flags & BOUNCE_EVENT_HELD, i < 5 ? BOUNCE_EVENT_HELD : 0);
+            EXPECT_EQ(made[i].size, i < 5 ? 2048u : 4096u);
+            EXPECT_EQ(made[i].time_ns, i < 6 ? 7u : 8u);
+            handles.insert(made[i].handle);
+        }
+        EXPECT_EQ(handles.size(), 7u);
+        EXPECT_EQ(made[7].kind, BOUNCE_EVENT_UNMAP);
+        EXPECT_EQ(made[7].handle, made[5].handle);
+    }
 }
 
 TEST(Requests, MinAlignMaskTakesAPage) {
@@ -120,7 +146,7 @@ TEST(Requests, BuffersArePagesAboveFourGiB) {
         EXPECT_EQ(once[i].orig_addr, again[i].orig_addr);
     }
     EXPECT_NE(once[0].orig_addr,
-              reading::mappings(s.events, s.devices, {false, 0, 1})[0].orig_addr);
+              reading::mappings(s.events, s.devices, {false, 0, 1, 0})[0].orig_addr);
 }
 
 TEST(Requests, EndWhenCompleted) {
@@ -173,7 +199,7 @@ TEST(Requests, SameWhateverTheBatches) {
             s.plain(BOUNCE_EVENT_COMPLETE, i * 10 + 5, (i + 1) % 7);
     }
     for (bool assume : {false, true}) {
-        bounce_requests_config config = {assume, 95, 0};
+        bounce_requests_config config = {assume, 95, 0, 0};
         std::vector<bounce_event> one = reading::mappings(s.events, s.devices, config, 1000, 4096);
         for (std::size_t batch : {1, 3, 64})
             for (std::size_t capacity : {1, 2, 50}) {

@@ -136,7 +136,7 @@ std::string run_pipeline(const reading::outcome &out) {
         m.devices = out.devices;
         m.inferred.nslabs = 1024;
         m.inferred.nareas = m.inferred.cpus = 1;
-        m.events = reading::mappings(out.events, out.devices, {false, 1000, 1});
+        m.events = reading::mappings(out.events, out.devices, {false, 1000, 1, 0});
         return replay(out, m, m.events, pool_of(m.inferred), false);
     }
     m = find_machine(out);

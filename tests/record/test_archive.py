@@ -260,20 +260,28 @@ def test_what_others_hold_beside_requests(tmp_path):
         content = files(trace=requests(events), counters=counted)
         content["counters.txt"] = content.pop("counters.txt")  # behind the trace
         path = archive(tmp_path, content)
-        return ["run", path, "--only", "block", "--engine", "systemc", *args]
+        return ["run", path, "--only", "block", *args]
 
-    got = result(*run(100, 300))
+    plain = result(*run(100, 300), "--engine", "replay")
+    assert plain["events"]["held_maps"] == 100 and plain["swiotlb"]["used"] == 100
+    assert plain["swiotlb"]["used_hiwater"] == 112
+    assert result(*run(100, 300, "--engine", "replay", "--held-slots", "3"))["swiotlb"]["used"] == 3
+    sizes = result("sweep", *run(100, 100)[1:], "--sizes", "512,1024")["points"]
+    assert [point["swiotlb"]["used_hiwater"] for point in sizes] == [112, 112]
+    refused("run", archive(tmp_path), "--held-slots", "1", words=["belongs to traces of requests"])
+    timed = "--engine", "systemc"
+    got = result(*run(100, 300, *timed))
     assert (got["swiotlb"]["used"], got["swiotlb"]["used_hiwater"]) == (100, 112)
     assert got["platform"]["held_slots"] == 100
     assert any("held by devices without requests: 100 slots" in x
                for x in got["config"]["inferred"])  # fmt: skip
-    text = output(*run(0, 300))
+    text = output(*run(0, 300, *timed))
     assert "high-water 16 recorded, 12 made of the requests (-25.0 %); at the end 300" in text
     assert "--held-slots" in text
-    done = subprocess.run([BINARY, *run(10**18, 10**18)], capture_output=True, text=True)
+    done = subprocess.run([BINARY, *run(10**18, 10**18, *timed)], capture_output=True, text=True)
     assert done.returncode == 1 and "512 of 512 slots in use" in done.stderr
-    assert result(*run(100, 300, "--held-slots", "0"))["swiotlb"]["used_hiwater"] == 12
-    assert result(*run(100, 300, "--held-slots", "7"))["swiotlb"]["used_hiwater"] == 19
+    assert result(*run(100, 300, *timed, "--held-slots", "0"))["swiotlb"]["used_hiwater"] == 12
+    assert result(*run(100, 300, *timed, "--held-slots", "7"))["swiotlb"]["used_hiwater"] == 19
 
 
 def test_refusals(tmp_path):

@@ -16,7 +16,7 @@ namespace {
 // As `--engine replay` does it: requests.h makes the mappings, one after the other.
 std::vector<mapping_row> replayed(const request_stream &of) {
     std::vector<mapping_row> maps;
-    bounce_requests_config wanted = {false, 0, 0};
+    bounce_requests_config wanted = {false, 0, 0, 0};
     bounce_requests *requests = nullptr;
     bounce_replay *replay = nullptr;
     bounce_replay_hooks hooks = {};

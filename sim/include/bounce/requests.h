@@ -9,6 +9,7 @@
  *   - Buffers begin at the start of a page, anywhere in 64 GiB above 4 GiB, by a seeded generator.
  *   - Mapped when issued, unmapped when completed, without delay in between.
  *   - Without completions in the trace every request takes the same, assumed service time.
+ *   - Slots that devices without requests hold are one-slot mappings of the first request's device.
  *   - Open loop: a request that finds the pool full is dropped, and nothing is issued later for it.
  * docs/formats/requests.md says what that means for results.
  *
@@ -34,6 +35,7 @@ struct bounce_requests_config {
     bool assume_service; /* the trace has no completions, or they are not to be used */
     uint64_t service_ns; /* from issue to completion then */
     uint64_t seed;       /* of the addresses */
+    uint32_t held_slots; /* taken in front of the first request, for good */
 };
 
 struct bounce_requests_counts {
