@@ -262,6 +262,11 @@ engine_result run_requests(trace_session &session, const engine_options &options
     config.held_slots = session.config().others_slots;
     if (config.arrivals == models::arrival_mode::trace && session.config().assumed_service)
         config.arrivals = models::arrival_mode::open;
+    if (config.held_slots > config.replay.pool.nslabs && !config.replay.pool.device_nslabs &&
+        !bounce_kernel_grows(config.replay.pool.kernel))
+        throw refused_error("others hold " + with_commas(config.held_slots) +
+                            " slots of a pool of " + with_commas(config.replay.pool.nslabs) +
+                            "; a larger pool or fewer --held-slots were expected");
     config.tells_requeues = bounce_trace_recorded(session.trace())->tells_requeues;
     config.service_ns = session.options().service_ns.value_or(UINT64_MAX);
     config.model = [&](std::uint32_t number) {

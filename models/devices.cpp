@@ -7,7 +7,7 @@
 namespace bouncesim::models {
 namespace {
 
-constexpr uint64_t page = 4096;
+constexpr uint64_t page = 4096, sector = 512;
 constexpr uint64_t behind_iommu = uint64_t{1} << 32; // no limit that matters
 constexpr uint64_t cached_iova = 128 << 10;          // iommu_dma_opt_mapping_size(), 4 KiB pages
 
@@ -47,11 +47,11 @@ uint64_t device_model::largest_request() const {
         each = seg_boundary + 1;
         segments -= segments > 1;
     }
-    return std::max<uint64_t>(512, std::min(told, segments * each));
+    return std::max(sector, std::min(told, segments * each));
 }
 
 uint64_t device_model::largest_segment() const {
-    uint64_t told = max_segment_bytes ? max_segment_bytes : largest_mapping();
+    uint64_t told = max_segment_bytes ? std::max(max_segment_bytes, sector) : largest_mapping();
     return std::min(told, largest_mapping());
 }
 

@@ -214,6 +214,12 @@ def test_what_is_said_of_bouncing_is_what_is_done(trace, options, words, never):
     assert not any(never in line for line in said)
 
 
+def test_others_hold_no_more_than_the_pool(trace):
+    run = ["run", trace, "--engine", "systemc", "--swiotlb", "128,force", "--held-slots"]
+    refused(*run, "129", words=["129 slots of a pool of 128"])
+    refused("run", trace, "--engine", "systemc", "--watchdog", "0", words=["--watchdog 0"])
+
+
 def test_limits_of_an_option_reach_what_cuts_requests(trace):
     """As the block layer cuts by the boundary of the device, whoever set it."""
     got = output("run", trace, "--engine", "systemc", "--device", "*:seg_boundary=1fff",

@@ -32,8 +32,8 @@ constexpr uint64_t device_most = 1000000000000u; // 1 TB, 1000 s
     X(min_align_mask, 0, 0, 65535, "mask", "low address bits that bounce and original address share") \
     X(iommu, 0, 0, 2, "0..2", "0: the device addresses memory itself; 1: behind the IOMMU; 2: and not trusted") \
     X(max_segments, 128, 1, device_many, "segments", "most pieces of a request") \
-    X(max_segment_bytes, 0, 0, device_most, "bytes", "largest piece; 0: what the DMA layer maps at most") \
-    X(max_request_bytes, 0, 0, device_most, "bytes", "larger requests are split; 0: what the DMA layer maps at most") \
+    X(max_segment_bytes, 0, 0, device_most, "bytes", "largest piece, 512 at least; 0: what the DMA layer maps at most") \
+    X(max_request_bytes, 0, 0, device_most, "bytes", "larger requests are split, 512 at least; 0: what the DMA layer maps at most") \
     X(opt_mapping, 0, 0, 1, "0, 1", "1: larger requests than dma_opt_mapping_size(), 128 KiB behind an IOMMU, are split") \
     X(gap_mask, 0, 0, 65535, "mask", "pieces begin and end on multiples of it, but for the first and last (PRP)") \
     X(queues, 0, 0, 65536, "queues", "hardware queues; 0: one for each CPU") \
