@@ -61,8 +61,18 @@ bool request_source::issue_again(const bounce_event &event) {
     return true;
 }
 
+// Whether what workers issue are requests that found no room. Reads and writes alike find none;
+// where one kind alone comes from workers, it has another reason (seen: every write of Linux 6.1).
+bool request_source::workers_try_again(device_past &past, bool write, bool worker) {
+    constexpr uint64_t sure = 8; // of the other kind would have been seen by now
+    past.issued[write]++;
+    past.by_worker[write] += worker;
+    return past.by_worker[!write] ||
+           past.by_worker[write] * past.issued[!write] < sure * past.issued[write];
+}
+
 void request_source::issue(const bounce_event &event) {
-    const device_past &done = at(done_, event.device);
+    device_past &done = at(done_, event.device);
     cpu_past &past = at(past_, event.cpu);
     arrival made = {};
     made.time_ns = event.time_ns;
@@ -78,6 +88,7 @@ void request_source::issue(const bounce_event &event) {
 
     uint64_t number = first_ + queue_.size();
     bool worker = event.flags & BOUNCE_EVENT_BY_WORKER && hides_tries_(event.device);
+    worker = workers_try_again(done, event.dir == BOUNCE_TO_DEVICE, worker) && worker;
     const arrival *with = held_back(past, event.device, 0);
     bool early = worker && with && event.time_ns - with->time_ns < horizon_ns &&
                  past.early.size() < 64 && early_.size() < 1024;

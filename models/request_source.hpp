@@ -112,7 +112,10 @@ class request_source {
     struct device_past {
         uint64_t completions = 0;
         uint64_t completed_ns = 0;
+        uint64_t issued[2] = {}; // reads, writes
+        uint64_t by_worker[2] = {};
     };
+    static bool workers_try_again(device_past &past, bool write, bool worker);
     std::vector<device_past> done_;
     std::vector<cpu_past> past_;
 };

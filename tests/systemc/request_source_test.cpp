@@ -99,6 +99,28 @@ TEST(request_source, several_of_a_batch_came_with_its_last_ones) {
     EXPECT_EQ(got[7].time_ns, 1005000u);
 }
 
+// Writes come from workers all the time, reads never do: not for lack of room.
+TEST(request_source, one_kind_from_workers_was_not_tried_before) {
+    for (bool reads_too : {false, true}) {
+        request_stream s;
+        uint64_t time_ns = 0;
+        for (uint32_t i = 0; i < 100; i++, time_ns += 1000000) {
+            bool by_worker = reads_too && i == 3;
+            s.issue(time_ns, 0, 4096, 0, BOUNCE_FROM_DEVICE);
+            s.issue(time_ns + 1000, 1, 8192, 0, BOUNCE_FROM_DEVICE).flags =
+                by_worker ? BOUNCE_EVENT_BY_WORKER : 0;
+            s.complete(time_ns + 2000, 0);
+            s.issue(time_ns + 3000, 2, 512).flags = BOUNCE_EVENT_BY_WORKER;
+            s.complete(time_ns + 4000, 1);
+            s.complete(time_ns + 5000, 2);
+        }
+        uint32_t moved = 0;
+        for (const arrival &each : arrivals(s, true))
+            moved += each.size == 512 && each.time_ns % 1000000 != 3000;
+        EXPECT_EQ(moved, reads_too ? 100u : 3u); // 8 of the other kind would have been seen by then
+    }
+}
+
 // The last of the batch is another device's, which has completed often.
 TEST(request_source, what_a_worker_issues_waits_for_its_own_device) {
     request_stream s;
