@@ -41,7 +41,9 @@ struct driven_device {
     // Receive ring:
     request_queue posted; // oldest first
     uint32_t missing = 0; // buffers that are to be posted and that no CPU is at
-    bool ring_filled = false;
+    request_queue early;  // came before the ring was filled for the first time
+    bool ring_begun = false;
+    bool ring_open = false;
     bool refill_asked = false; // a timer will post them
 };
 

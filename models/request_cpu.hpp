@@ -73,6 +73,7 @@ class request_cpu : public sc_core::sc_module {
     void begin_run(uint32_t device, uint32_t number, uint64_t time_ps);
     void run_now(uint32_t device, uint32_t number, uint64_t time_ps);
     void ask_run(hardware_queue &queue, uint32_t device, uint32_t number, uint64_t time_ps);
+    void open_ring(driven_device &device, uint64_t time_ps);
     void begin_refill(uint32_t device, uint64_t time_ps);
     void refill_later(uint32_t device, uint64_t time_ps);
     // The piece is mapped from here on if there was room.

@@ -94,12 +94,12 @@ uint64_t request_devices::serve(uint32_t device, uint64_t bytes, bool write, uin
         std::pop_heap(channels.begin(), channels.end(), std::greater<>());
         channels.pop_back();
     }
-    uint64_t end = begin + latency + on_channel;
-    if (end > time_ps) {
-        channels.push_back(end);
+    uint64_t busy_until = begin + on_channel + (model.pipelined ? 0 : latency);
+    if (busy_until > time_ps) {
+        channels.push_back(busy_until);
         std::push_heap(channels.begin(), channels.end(), std::greater<>());
     }
-    return end;
+    return begin + on_channel + latency;
 }
 
 void request_devices::start(uint32_t index, uint64_t time_ps) {

@@ -148,9 +148,21 @@ void request_cpu::end_buffer(uint32_t index, uint64_t time_ps) {
     begin_refill(device, time_ps);
 }
 
-void request_cpu::begin_refill(uint32_t device, uint64_t) {
-    if (!context_.devices[device].missing)
+// The ring is as full as it gets for the first time: what came meanwhile may come.
+void request_cpu::open_ring(driven_device &device, uint64_t time_ps) {
+    device.ring_open = true;
+    while (!device.early.empty()) {
+        uint32_t next = device.early.pop(context_.requests);
+        (*peers_)[context_.requests[next].cpu]->resubmit(next, time_ps);
+    }
+}
+
+void request_cpu::begin_refill(uint32_t device, uint64_t time_ps) {
+    if (!context_.devices[device].missing) {
+        if (!context_.devices[device].ring_open)
+            open_ring(context_.devices[device], time_ps);
         return;
+    }
     context_.devices[device].missing--; // others do not post it too
     uint32_t index = context_.requests.take();
     request &r = context_.requests[index];
@@ -193,6 +205,8 @@ uint64_t request_cpu::refill_one(uint64_t time_ps) {
     drop_segments(context_, index_);
     context_.requests.release(index_);
     device.missing++;
+    if (!device.ring_open)
+        open_ring(device, end_ps);
     if (device.posted.empty() && !device.refill_asked) { // no packet will come that tries again
         device.refill_asked = true;
         defer(later::refill, number, 0, end_ps + device.model.retry_ns * ns);

@@ -2,6 +2,7 @@
 #include "request_issuer.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace bouncesim::models {
 namespace {
@@ -29,7 +30,9 @@ void request_issuer::issue() {
 uint64_t request_issuer::scaled(uint64_t time_ns) const {
     double scaled = static_cast<double>(time_ns) * context_.config.time_scale;
     if (scaled > static_cast<double>(last_ns))
-        throw engine_error("an event later than 53 days after the trace's beginning");
+        throw engine_error(
+            std::string("an event later than 53 days after the trace's beginning") +
+            (context_.config.time_scale > 1 ? "; a smaller time scale was expected" : ""));
     return context_.config.time_scale == 1 ? time_ns * 1000 : static_cast<uint64_t>(scaled * 1000);
 }
 

@@ -15,11 +15,13 @@ constexpr uint64_t ns = 1000;
 void request_cpu::begin_request(uint32_t index, uint64_t time_ps) {
     request &r = context_.requests[index];
     driven_device &device = context_.device(r.device);
-    if (device.model.ring_entries && !device.ring_filled) {
-        device.ring_filled = true; // when the interface was opened: before its first packet
+    if (device.model.ring_entries && !device.ring_open) {
+        device.early.push(context_.requests, index);
+        if (device.ring_begun)
+            return;
+        device.ring_begun = true; // when the interface was opened: before its first packet
         device.missing = static_cast<uint32_t>(device.model.ring_entries);
         defer(later::refill, r.device, 0, time_ps);
-        arrived_.push(context_.requests, index);
         return;
     }
     if (device.model.ring_entries && r.dir == BOUNCE_FROM_DEVICE) {

@@ -25,6 +25,7 @@ device_model device_e1000() {
     m.read_ns_per_kib = 8192;
     m.write_ns_per_kib = 8192;
     m.channels = 1;
+    m.pipelined = 1; // the wire
     return m;
 }
 

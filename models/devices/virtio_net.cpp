@@ -23,6 +23,7 @@ device_model device_virtio_net() {
     m.read_ns_per_kib = 820;
     m.write_ns_per_kib = 820;
     m.channels = 1;
+    m.pipelined = 1; // the wire
     return m;
 }
 

@@ -121,6 +121,19 @@ TEST(requests, a_channel_is_as_fast_as_it_says) {
     }
 }
 
+TEST(requests, a_network_card_is_as_fast_as_its_wire) {
+    for (auto [name, gbit] : {std::pair{"e1000", 1.0}, std::pair{"virtio-net", 10.0}}) {
+        request_stream s(name);
+        s.config.arrivals = arrival_mode::closed;
+        s.model.ring_entries = 0;
+        for (uint32_t i = 0; i < 1000; i++)
+            s.issue(0, i, 1500);
+        double seen = 1000 * 1500 * 8 / run_requests(s).timing.simulated_ns;
+        EXPECT_LE(seen, gbit);
+        EXPECT_GT(seen, gbit * 0.95);
+    }
+}
+
 TEST(requests, the_link_bounds_what_moves) {
     request_stream s;
     s.config.timing.bus_read_ps_per_kib = 1000000; // 1 GiB/s and a bit less
@@ -270,6 +283,7 @@ TEST(requests, cpus_fill_a_ring_together) {
     EXPECT_EQ(seen.requests.arrived, 2000u);
     EXPECT_EQ(seen.stats.swiotlb_used, 256u); // and none beyond
     EXPECT_LE(seen.stats.swiotlb_used_hiwater, 256u);
+    EXPECT_EQ(seen.requests.dropped, 0u); // the first ones wait for the ring
 }
 
 TEST(requests, a_ring_without_room_ends_with_the_trace) {

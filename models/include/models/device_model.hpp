@@ -53,6 +53,7 @@ constexpr uint64_t device_most = 1000000000000u; // 1 TB, 1000 s
     X(read_ns_per_kib, 0, 0, device_most, "ns/KiB", "of a channel, by size, reads") \
     X(write_ns_per_kib, 0, 0, device_most, "ns/KiB", "of a channel, by size, writes") \
     X(channels, 64, 1, device_many, "requests", "that the device works on at a time") \
+    X(pipelined, 0, 0, 1, "0, 1", "1: a channel is busy with the bytes only, read_ns and write_ns come on top") \
     X(interrupt_ns, 0, 0, device_most, "ns", "from completion to the interrupt: coalescing")
 /* clang-format on */
 
