@@ -303,7 +303,7 @@ void dma_events_finish(struct bounce_trace *trace, struct dma_events *state)
         struct cpu_pending *p = &state->cpus[cpu];
 
         while (p->count)
-            if (p->entries[p->count - 1].next_seq)
+            if (p->entries[p->count - 1].next_seq && !p->flat)
                 dma_fail_lists(trace, state, p,
                                dma_queued(trace, p->entries[p->count - 1].at)->device,
                                p->entries[p->count - 1].level);

@@ -22,6 +22,7 @@ struct kernel_event {
     uint8_t dir;
     uint8_t attrs;
     uint8_t level; /* below KERNEL_LEVELS; 0 where the record does not tell */
+    bool flat;     /* it does not */
 };
 
 struct dma_events; /* live mappings, pending maps by CPU */

@@ -22,42 +22,6 @@ struct cpu_pending *dma_pending_of(struct dma_events *state, uint16_t cpu)
     return &state->cpus[cpu];
 }
 
-/* Takes the pending maps of `device`, of that level and above, as a list that failed: its last
- * entry found no room. They may be several attempts in a row; the records do not tell where one
- * ended. */
-void dma_fail_lists(struct bounce_trace *trace, struct dma_events *state, struct cpu_pending *p,
-                    uint16_t device, uint8_t level)
-{
-    struct bounce_event *first = NULL, *last = NULL;
-    uint32_t kept = 0;
-
-    for (uint32_t i = 0; i < p->count; i++) {
-        struct bounce_event *event = dma_queued(trace, p->entries[i].at);
-
-        if (event->device != device || p->entries[i].level < level) {
-            p->entries[kept++] = p->entries[i];
-            continue;
-        }
-        if (!first) {
-            first = event;
-            trace->counts.failed_lists++;
-            trace_note(trace, (struct bounce_note){.kind = BOUNCE_NOTE_FAILED_LIST,
-                                                   .seq = state->events,
-                                                   .time_ns = event->time_ns,
-                                                   .addr = event->orig_addr,
-                                                   .device = device});
-        }
-        dma_join_tried(trace, p, &p->entries[i], first, state->events);
-        dma_forget(state, event->handle, event->bound_seq);
-        last = event;
-    }
-    if (last) {
-        last->recorded = BOUNCE_RECORDED_FULL;
-        last->flags |= BOUNCE_EVENT_LIST_LAST;
-    }
-    p->count = kept;
-}
-
 /* What an interrupt left unanswered when it was over has failed. */
 static void fail_interrupted(struct bounce_trace *trace, struct dma_events *state,
                              struct cpu_pending *p, uint8_t level)
@@ -100,6 +64,10 @@ struct cpu_pending *dma_start_event(struct bounce_trace *trace, struct dma_event
         if (p->last_seq[level] > state->previous_seq)
             state->previous_seq = p->last_seq[level];
     p->last_seq[event->level] = state->events;
+    p->records++;
+    p->flat = event->flat;
+    if (p->doubtful)
+        dma_fail_doubtful(trace, state, p, NULL, 0, 0);
     if (p->open)
         bound_pending(p, event->level, state->events);
     if (p->count)
@@ -152,6 +120,8 @@ bool dma_events_bounced(struct bounce_trace *trace, struct dma_events *state,
 
     if (!p)
         return false;
+    if (p->doubtful)
+        dma_fail_doubtful(trace, state, p, event, orig_addr, size);
     if (p->count == PENDING_MAX)
         dma_fail_lists(trace, state, p, dma_queued(trace, p->entries[0].at)->device, 0);
     if (p->count == p->room) {
@@ -165,7 +135,7 @@ bool dma_events_bounced(struct bounce_trace *trace, struct dma_events *state,
     }
     if (!push_map(trace, state, event, orig_addr, size))
         return true; /* counted as not tracked */
-    p->entries[p->count++] = (struct pending){trace->tail - 1, 0, event->level};
+    p->entries[p->count++] = (struct pending){trace->tail - 1, 0, 0, event->level};
     p->open++;
     trace->waits[(trace->tail - 1) & QUEUE_MASK] = true;
     return true;
@@ -263,7 +233,7 @@ bool dma_events_map(struct bounce_trace *trace, struct dma_events *state,
     p->count--;
     /* Maps of one device on one CPU are answered in order, interrupts aside: what is left never
      * will be. */
-    dma_fail_lists(trace, state, p, event->device, event->level);
+    dma_fail_around(trace, state, p, event, i - 1, out->seq);
     return true;
 }
 
@@ -275,7 +245,7 @@ static uint32_t match_list(struct bounce_trace *trace, struct dma_events *state,
                            const struct cpu_pending *p, const struct kernel_event *event,
                            const struct sg_entries *list)
 {
-    uint32_t n = 0, entry = list->count;
+    uint32_t n = 0, entry = list->count, at;
 
     for (uint32_t i = p->count; i > 0 && entry > 0; i--) {
         const struct bounce_event *out = dma_queued(trace, p->entries[i - 1].at);
@@ -284,8 +254,12 @@ static uint32_t match_list(struct bounce_trace *trace, struct dma_events *state,
             continue;
         if (list->truncated && n == 0 && out->orig_addr != list->orig_addrs[entry - 1])
             continue; /* beyond what was printed */
-        while (entry > 0 && list->orig_addrs[entry - 1] != out->orig_addr)
-            entry--;
+        at = entry;
+        while (at > 0 && list->orig_addrs[at - 1] != out->orig_addr)
+            at--;
+        if (at == 0 && event->flat)
+            continue; /* an interrupt's that failed */
+        entry = at;
         if (entry == 0)
             break;
         state->places[n] = i - 1;
@@ -391,7 +365,8 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
 {
     struct cpu_pending *p = dma_start_event(trace, state, event);
     struct list built;
-    uint32_t left, beyond;
+    uint32_t left, beyond, place;
+    uint64_t first_seq;
 
     if (!p || list->count == 0)
         return p != NULL;
@@ -401,6 +376,8 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
                    dma_note_of(state, BOUNCE_NOTE_TRUNCATED_LIST, event, list->orig_addrs[0]));
     left = match_list(trace, state, p, event, list);
     beyond = left ? state->places[0] + 1 : 0;
+    place = left ? state->places[left - 1] : p->count;
+    first_seq = left ? dma_queued(trace, p->entries[place].at)->seq : state->events;
     built = begin_list(trace, state, p, event, list, left, list->truncated ? beyond : p->count);
     for (uint32_t entry = 0; entry < list->count; entry++) {
         struct bounce_event *out;
@@ -432,7 +409,7 @@ bool dma_events_map_sg(struct bounce_trace *trace, struct dma_events *state,
     if (list->truncated)
         add_unprinted(trace, state, event, p, beyond, &built);
     drop_answered(trace, p);
-    dma_fail_lists(trace, state, p, event->device, event->level);
+    dma_fail_around(trace, state, p, event, place, first_seq);
     if (built.first == INDEX_NONE)
         return true;
     return index_insert(&state->by_orig,

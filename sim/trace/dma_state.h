@@ -32,6 +32,7 @@ struct pending {
     uint64_t at;       /* place in the queue */
     uint64_t next_seq; /* record by which the map had been tried: the next one of its CPU that no
                           interrupt of it made; 0: not seen yet */
+    uint64_t doubt; /* record of the CPU at which it counts as failed, unless answered; 0: none */
     uint8_t level;
 };
 
@@ -41,6 +42,9 @@ struct cpu_pending {
     uint32_t room;
     uint32_t open;                    /* entries without a next_seq */
     uint64_t last_seq[KERNEL_LEVELS]; /* of the CPU's records */
+    uint64_t records;                 /* of the CPU */
+    bool flat;                        /* its records do not tell their contexts */
+    bool doubtful;                    /* some entries may be in doubt */
     bool begun; /* a map of its process level has been seen whole since its first record, or since
                    some were lost */
 };
@@ -133,14 +137,28 @@ void dma_doubt(struct dma_events *state, uint32_t newcomer);
 void dma_imply_lost_unmaps(struct bounce_trace *trace, struct dma_events *state,
                            const struct kernel_event *event);
 
-/* ---- dma_maps.c ---- */
-
-/* Pending maps of a CPU; NULL without memory. */
-struct cpu_pending *dma_pending_of(struct dma_events *state, uint16_t cpu);
+/* ---- dma_fails.c ---- */
 
 /* Takes the pending maps of `device`, of that level and above, as a list that failed. */
 void dma_fail_lists(struct bounce_trace *trace, struct dma_events *state, struct cpu_pending *p,
                     uint16_t device, uint8_t level);
+
+/* A map of `event` was answered that began at `place`, `first_seq` its first record: what is left
+ * there of its device and context has failed. Where records do not tell what they interrupt, what
+ * began later on that CPU is over without an answer. What began before has failed, or was
+ * interrupted and goes on soon: then the records since were not its own. */
+void dma_fail_around(struct bounce_trace *trace, struct dma_events *state, struct cpu_pending *p,
+                     const struct kernel_event *event, uint32_t place, uint64_t first_seq);
+
+/* Those that did not go on have failed; with `again`, so have those of its device, if it is one of
+ * them that is tried again. */
+void dma_fail_doubtful(struct bounce_trace *trace, struct dma_events *state, struct cpu_pending *p,
+                       const struct kernel_event *again, uint64_t orig_addr, uint64_t size);
+
+/* ---- dma_maps.c ---- */
+
+/* Pending maps of a CPU; NULL without memory. */
+struct cpu_pending *dma_pending_of(struct dma_events *state, uint16_t cpu);
 
 /* Another record of that CPU: returns its pending maps, NULL without memory. */
 struct cpu_pending *dma_start_event(struct bounce_trace *trace, struct dma_events *state,

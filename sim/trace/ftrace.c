@@ -103,7 +103,8 @@ static bool scan_prefix(struct cursor *c, struct kernel_line *prefix)
         return false;
     scan_blanks(&at);
     prefix->level = 0;
-    if (!scan_time(&at, &prefix->time_ns)) {
+    prefix->flat = scan_time(&at, &prefix->time_ns);
+    if (!prefix->flat) {
         if (!scan_word(&at, &word, &length)) /* irq and preempt flags */
             return false;
         if (length > 2)
@@ -135,6 +136,7 @@ static bool scan_latency_prefix(struct cursor *c, struct kernel_line *prefix)
             continue;
         scan_blanks(&behind);
         prefix->level = level_of(flags.at[2]);
+        prefix->flat = false;
         if (!scan_latency_time(&behind, &prefix->time_ns) || !scan_name(&behind, prefix))
             continue;
         *c = behind;

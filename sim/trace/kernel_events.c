@@ -226,7 +226,8 @@ enum bounce_status kernel_events_take(struct bounce_trace *trace, struct kernel_
                                       const struct kernel_line *line, struct bounce_error *error)
 {
     const struct kernel_text_event *what = kernel_text_find(line->event, line->event_length);
-    struct kernel_event event = {.cpu = (uint16_t)line->cpu, .level = line->level};
+    struct kernel_event event = {
+        .cpu = (uint16_t)line->cpu, .level = line->level, .flat = line->flat};
     struct cursor args = line->args;
     int kind;
 

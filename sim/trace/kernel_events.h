@@ -14,6 +14,7 @@ struct kernel_line {
     uint64_t time_ns; /* as recorded */
     uint64_t cpu;     /* below BOUNCE_MAX_CPUS */
     uint8_t level;    /* of kernel_event */
+    bool flat;        /* the same */
     const char *event;
     size_t event_length;
     struct cursor args;

@@ -76,7 +76,7 @@ static bool parse(struct cursor c, struct kernel_line *line, bool *tracepoint)
     const char *word = NULL, *before;
     size_t length = 0, before_length;
 
-    *line = (struct kernel_line){0};
+    *line = (struct kernel_line){.flat = true};
     for (;;) {
         before = word;
         before_length = length;

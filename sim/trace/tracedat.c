@@ -2,6 +2,7 @@
 /* trace-cmd's own file (trace.dat, versions 6 and 7), through libtracecmd in a process of its own.
  * The library wants a file that it can seek in, so the input is copied to an unlinked one first, in
  * $TMPDIR or else /var/tmp. Source of the header's layout: trace-cmd.dat.v7(5). */
+#include "dma_events.h"
 #include "formats.h"
 #include "kernel_events.h"
 #include "tracedat_child.h"
@@ -211,19 +212,22 @@ static enum bounce_status damaged(const struct bounce_trace *trace, struct bounc
                          (unsigned long long)trace->counts.records);
 }
 
-/* "CPU NS EVENT ARGS" */
+/* "CPU LEVEL NS EVENT ARGS" */
 static enum bounce_status take_event(struct bounce_trace *trace, struct cursor c,
                                      struct bounce_error *error)
 {
     struct tracedat *t = trace->state;
     struct kernel_line event = {0};
+    uint64_t level;
 
     if (!scan_decimal(&c, &event.cpu) || event.cpu >= BOUNCE_MAX_CPUS || !scan_char(&c, ' ') ||
+        !scan_decimal(&c, &level) || level >= KERNEL_LEVELS || !scan_char(&c, ' ') ||
         !scan_decimal(&c, &event.time_ns) || !scan_char(&c, ' ') ||
         !scan_word(&c, &event.event, &event.event_length))
         return damaged(trace, error);
     scan_blanks(&c);
     event.args = c;
+    event.level = (uint8_t)level;
     trace->lines.number = trace->counts.records + 1; /* what refusals name */
     trace->lines.cut = false;
     return kernel_events_take(trace, t->events, &event, error);
@@ -233,7 +237,7 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor c,
                                     struct bounce_error *error)
 {
     struct tracedat *t = trace->state;
-    uint64_t number;
+    uint64_t number, cpu;
 
     if (SCAN_LITERAL(&c, "E "))
         return take_event(trace, c, error);
@@ -245,8 +249,9 @@ static enum bounce_status take_line(struct bounce_trace *trace, struct cursor c,
     } else if (SCAN_LITERAL(&c, "O ") && scan_decimal(&c, &number)) {
         trace->counts.records += number;
         trace->counts.other_events += number;
-    } else if (SCAN_LITERAL(&c, "M ") && scan_decimal(&c, &number)) {
-        trace_lost(trace, number);
+    } else if (SCAN_LITERAL(&c, "M ") && scan_decimal(&c, &cpu) && cpu < BOUNCE_MAX_CPUS &&
+               scan_char(&c, ' ') && scan_decimal(&c, &number)) {
+        kernel_events_lost(trace, t->events, cpu, number);
     } else if (SCAN_LITERAL(&c, "Z")) {
         t->complete = true;
     } else {

@@ -183,16 +183,26 @@ static void must_go_on(struct child *c, const void *handle, const struct tep_rec
     c->seen_to[buffer][record->cpu] = record->offset + 1;
 }
 
+/* Process, softirq, hardirq or NMI: by common_flags, the third byte of every record. */
+static unsigned level_of(const struct tep_record *record)
+{
+    unsigned flags = record->size > 2 ? ((const unsigned char *)record->data)[2] : 0;
+
+    return flags & 0x40 ? 3 : flags & 0x08 ? 2 : flags & 0x10 ? 1 : 0;
+}
+
 static int take(void *handle, struct tep_record *record, int cpu, void *context)
 {
     struct child *c = context;
     void *tep = c->lib.get_tep(handle);
-    char text[64];
+    char text[96];
 
     (void)cpu;
     must_go_on(c, handle, record);
     if (record->missed_events)
-        put_number(c, 'M', record->missed_events > 0 ? (uint64_t)record->missed_events : 1);
+        put(c, text,
+            (size_t)snprintf(text, sizeof(text), "M %d %lld\n", record->cpu,
+                             record->missed_events > 0 ? (long long)record->missed_events : 1));
     if (!known(c, tep, record)) {
         if (++c->others == OUT_BYTES) {
             put_number(c, 'O', c->others);
@@ -201,7 +211,9 @@ static int take(void *handle, struct tep_record *record, int cpu, void *context)
         }
         return 0;
     }
-    put(c, text, (size_t)snprintf(text, sizeof(text), "E %d %llu ", record->cpu, record->ts));
+    put(c, text,
+        (size_t)snprintf(text, sizeof(text), "E %d %u %llu ", record->cpu, level_of(record),
+                         record->ts));
     if (print(c, tep, record, "NAME"))
         put(c, c->seq.buffer, c->seq.len);
     put(c, " ", 1);

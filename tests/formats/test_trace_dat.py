@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from command import bouncesim, needs_binary, output, refused, result, rows  # noqa: E402
-from tracedat import Writer, recording  # noqa: E402
+from tracedat import ALL, DEV, POOL, Writer, recording  # noqa: E402
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -73,6 +73,30 @@ def test_both_byte_orders(tmp_path, file):
     big = tmp_path / "big.dat"
     big.write_bytes(recording(big=True).bytes())
     assert equal(result("run", big), result("run", file))
+
+
+def test_an_interrupt_within_a_map(tmp_path):
+    """Records tell the context: what a softirq maps in between is not the end of the list."""
+    w = Writer(cpus=1)
+
+    def bounce(time, orig, flags=0):
+        w.add(time, "swiotlb_bounced", flags=flags, dev_name=DEV, dma_mask=ALL, dev_addr=orig,
+              size=4096, force=1)  # fmt: skip
+
+    bounce(1000, 0x1000000)
+    bounce(1100, 0x2000000, flags=0x10)
+    w.add(1200, "dma_map_page", flags=0x10, device=DEV, phys_addr=0x2000000, dma_addr=POOL + 4096,
+          size=4096, dir=2, attrs=0)  # fmt: skip
+    bounce(1300, 0x3000000)
+    w.add(1400, "dma_map_sg", device=DEV, full_nents=2, truncated=0,
+          phys_addrs=w.numbers([0x1000000, 0x3000000], "Q"),
+          dma_addrs=w.numbers([POOL, POOL + 8192], "Q"), lengths=w.numbers([4096] * 2, "I"),
+          dir=1, attrs=0)  # fmt: skip
+    path = tmp_path / "t.dat"
+    path.write_bytes(w.bytes())
+    got = result("run", path)
+    assert (got["events"]["maps"], got["events"]["failed_maps"]) == (3, 0)
+    assert got["recorded"]["addresses_equal"] == 3
 
 
 def test_lost_events(tmp_path):

@@ -102,10 +102,10 @@ class Writer:
             text += f"\tfield:{TYPES[kind][0]} {field};\toffset:{at};\tsize:{size};\tsigned:0;\n"
         return f"{text}\nprint fmt: {EVENTS[name][2]}\n".encode()
 
-    def add(self, time_ns, name, cpu=0, **values):
+    def add(self, time_ns, name, cpu=0, flags=0, **values):
         fields = list(self.layout(name))
         fixed = bytearray(max(at + size for *_, at, size in fields))
-        fixed[0:8] = self.pack("HBBi", IDS[name], 0, 0, 42)
+        fixed[0:8] = self.pack("HBBi", IDS[name], flags, 0, 42)
         tail = b""
         for kind, field, at, size in fields:
             value = values[field]

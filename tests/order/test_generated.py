@@ -53,6 +53,15 @@ def test_a_pool_with_room(seed):
     assert near(got["swiotlb"]["used_hiwater"], truth["used_hiwater"], 0.08)
 
 
+@pytest.mark.parametrize("seed", range(505, 510))
+def test_records_that_tell_no_context(seed):
+    """As perf prints them: interrupts come in between, and nothing has failed for that."""
+    got, truth = replayed(seed, slots=8192, pressure=1, records=3000, flags=0)
+    assert got["recorded"]["maps_compared"] == truth["maps"]
+    assert got["events"]["failed_maps"] == truth["failed"] == got["trace"]["failed_lists"] == 0
+    assert unequal(got) <= 0.02 * truth["maps"]
+
+
 @pytest.mark.parametrize("seed", range(530, 535))
 def test_a_pool_in_use(seed):
     """The recording begins late: half of what is mapped, and all cursors, are not known."""
