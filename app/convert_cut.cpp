@@ -49,6 +49,8 @@ bool trace_cut::keep_end(const std::vector<bounce_device> &devices, bounce_event
         unmatched_in_ += kept;
         return kept;
     }
+    if (ends && was.what == fate::kept && !in_time(event))
+        owed_[event.handle] = event;
     if (!in_time(event) || was.what == fate::none || was.what == fate::dropped) {
         counts_.ends++;
         return false;
@@ -84,6 +86,8 @@ bool trace_cut::keep(const std::vector<bounce_device> &devices, bounce_event &ev
     }
     case BOUNCE_EVENT_RESTART:
         std::fill(live_.begin(), live_.end(), mapping{});
+        if (in_time(event))
+            owed_.clear();
         [[fallthrough]];
     case BOUNCE_EVENT_WORKER:
         counts_.others += !in_time(event);
@@ -91,6 +95,23 @@ bool trace_cut::keep(const std::vector<bounce_device> &devices, bounce_event &ev
     default:
         return keep_end(devices, event);
     }
+}
+
+void trace_cut::put(bounce_event event, std::vector<bounce_event> &out) {
+    event.time_ns -= std::min(event.time_ns, options_.from_ns);
+    newest_ns_ = std::max(newest_ns_, event.time_ns);
+    out.push_back(event);
+    counts_.kept++;
+}
+
+// Entries of a list may begin behind --to, and take the handle of what has ended there.
+void trace_cut::pay(const bounce_event &begins, std::vector<bounce_event> &out) {
+    auto owed = owed_.find(begins.handle);
+    if (owed == owed_.end())
+        return;
+    put(owed->second, out);
+    counts_.ends--;
+    owed_.erase(owed);
 }
 
 void trace_cut::take(const std::vector<bounce_device> &devices, const bounce_event *events,
@@ -105,9 +126,11 @@ void trace_cut::take(const std::vector<bounce_device> &devices, const bounce_eve
         bounce_event event = events[i];
         if (!keep(devices, event))
             continue;
-        event.time_ns -= std::min(event.time_ns, options_.from_ns);
-        out.push_back(event);
-        counts_.kept++;
+        bool begins = event.kind == BOUNCE_EVENT_MAP || event.kind == BOUNCE_EVENT_ALLOC ||
+                      event.kind == BOUNCE_EVENT_ISSUE;
+        if (begins && !owed_.empty())
+            pay(event, out);
+        put(event, out);
     }
 }
 
@@ -127,7 +150,7 @@ bounce_trace_counts trace_cut::adjusted(bounce_trace_counts counts) const {
     counts.unmatched_syncs = 0;
     counts.other_events = counts.coherent_events = 0; // they are not in it
     counts.first_ns += options_.from_ns;
-    counts.span_ns = end > options_.from_ns ? end - options_.from_ns : 0;
+    counts.span_ns = std::max(end > options_.from_ns ? end - options_.from_ns : 0, newest_ns_);
     return counts;
 }
 

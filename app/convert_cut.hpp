@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace bouncesim {
@@ -64,6 +65,8 @@ class trace_cut {
     fate judge(const std::vector<bounce_device> &devices, const bounce_event &event);
     bool keep(const std::vector<bounce_device> &devices, bounce_event &event);
     bool keep_end(const std::vector<bounce_device> &devices, bounce_event &event);
+    void pay(const bounce_event &begins, std::vector<bounce_event> &out);
+    void put(bounce_event event, std::vector<bounce_event> &out);
     bool in_time(const bounce_event &event) const {
         return event.time_ns >= options_.from_ns &&
                (!options_.to_ns || event.time_ns < *options_.to_ns);
@@ -74,6 +77,8 @@ class trace_cut {
     std::vector<mapping> live_;        // by handle
     std::vector<signed char> devices_; // by index: -1 not known yet, 0 no, 1 yes
     std::set<std::string> seen_;
+    std::unordered_map<std::uint32_t, bounce_event> owed_; // ends left out, by handle
+    std::uint64_t newest_ns_ = 0;                          // of what was kept
     std::uint64_t unmatched_in_ = 0; // unmatched unmaps that were in the trace already
 };
 

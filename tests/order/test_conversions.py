@@ -91,6 +91,18 @@ def test_recordings_that_drown(seed, settings, tmp_path):
 
 
 @generated
+@pytest.mark.parametrize("cut", [["--to", "2231500"], ["--from", "1ms", "--to", "2ms"]])
+def test_a_cut_within_lists(cut, tmp_path):
+    """Entries that begin behind the end take handles of what has ended there."""
+    text, _ = recording(3, records=3000, slots=2048, cpus=6, devices=3, pressure=1)
+    whole, native, csv = written(text, tmp_path, *cut)
+    assert answers(native) == answers(csv)
+    got = answers(native)[0]["events"]
+    assert 0 < got["maps"] < answers(whole)[0]["events"]["maps"]
+    assert got["unmaps"] <= got["maps"] + got["held_maps"]
+
+
+@generated
 def test_the_order_found_is_a_trace_again(tmp_path):
     """Lists that failed give back entries between other events; what nothing explains ends early."""
     text, truth = recording(9, records=900, slots=128, cpus=8, pressure=3, live=4000)
