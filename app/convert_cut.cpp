@@ -109,6 +109,7 @@ void trace_cut::pay(const bounce_event &begins, std::vector<bounce_event> &out) 
     auto owed = owed_.find(begins.handle);
     if (owed == owed_.end())
         return;
+    owed->second.time_ns = begins.time_ns;
     put(owed->second, out);
     counts_.ends--;
     owed_.erase(owed);
