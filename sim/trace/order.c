@@ -43,8 +43,9 @@ enum bounce_status bounce_order_create(const struct bounce_order_config *config,
         return bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     order->window = calloc(ORDER_WINDOW, sizeof(*order->window));
     order->log = calloc(ORDER_LOG, sizeof(*order->log));
+    order->newest = calloc(config->pool.nslabs + 1, sizeof(*order->newest));
     status = bounce_swiotlb_create(&config->pool, &order->mem, error);
-    if (!status && (!order->window || !order->log || !make_room(order, 0)))
+    if (!status && (!order->window || !order->log || !order->newest || !make_room(order, 0)))
         status = bounce_refuse(error, BOUNCE_NO_MEMORY, 0, "out of memory");
     bounce_device_init(&device, "");
     probe.device = &device;
@@ -77,6 +78,7 @@ void bounce_order_destroy(struct bounce_order *order)
     free(order->window);
     free(order->log);
     free(order->placed);
+    free(order->newest);
     free(order->seen);
     free(order);
 }

@@ -93,6 +93,7 @@ static bool take_hidden(struct bounce_order *order, const struct bounce_event *m
                          .device = map->device,
                          .live = true,
                          .hidden = true};
+    order_note_handle(order, addr, *handle);
     return true;
 }
 

@@ -136,6 +136,14 @@ static uint64_t pad_of(const struct bounce_order *order, const struct bounce_eve
            ~SLOT_MASK;
 }
 
+void order_note_handle(struct bounce_order *order, uint64_t tlb_addr, uint32_t handle)
+{
+    uint64_t slot = (tlb_addr - order->first_start) >> BOUNCE_SLOT_SHIFT;
+
+    if (slot < order->default_nslabs)
+        order->newest[slot] = handle;
+}
+
 static struct placed *begin_mapping(struct bounce_order *order, const struct bounce_event *event,
                                     uint64_t tlb_addr)
 {
@@ -147,6 +155,7 @@ static struct placed *begin_mapping(struct bounce_order *order, const struct bou
     p->pad = (uint32_t)pad_of(order, event);
     p->device = event->device;
     p->live = p->hidden = false;
+    order_note_handle(order, tlb_addr, event->handle);
     return p;
 }
 
@@ -337,6 +346,7 @@ static void hold(struct bounce_order *order, const struct bounce_event *event, u
     p->device = event->device;
     p->live = bounce_swiotlb_place(order->mem, &request, tlb_addr, false);
     p->hidden = event->flags & BOUNCE_EVENT_IMPLIED;
+    order_note_handle(order, tlb_addr, handle);
     order_note_slots(order, tlb_addr, tlb_addr + event->size);
 }
 
@@ -510,6 +520,20 @@ static void drop(struct bounce_order *order, uint64_t place, uint32_t handle)
     p->live = false;
 }
 
+/* Which of them has that address. */
+static uint32_t handle_at(const struct bounce_order *order, uint64_t tlb_addr)
+{
+    uint64_t slot = (tlb_addr - order->first_start) >> BOUNCE_SLOT_SHIFT;
+    uint32_t handle = slot < order->default_nslabs ? order->newest[slot] : 0;
+
+    if (order->placed[handle].live && order->placed[handle].tlb_addr == tlb_addr)
+        return handle;
+    for (handle = 0; handle < order->room; handle++)
+        if (order->placed[handle].live && order->placed[handle].tlb_addr == tlb_addr)
+            return handle;
+    return NO_HANDLE;
+}
+
 /* Whoever holds slots of the recorded address must have been freed: by an unmap a little later, or
  * by one that was lost. */
 void order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_only)
@@ -517,16 +541,12 @@ void order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_o
     const struct bounce_event *map = &held_at(order, place)->event;
     uint64_t low = (map->tlb_addr & ~SLOT_MASK) - pad_of(order, map),
              high = map->tlb_addr + map->size;
-    bool held = false;
 
-    for (uint64_t addr = low; addr < high && !held; addr += SLOT_MASK + 1)
-        held = bounce_swiotlb_holder(order->mem, addr) != 0;
-    for (uint32_t h = 0; held && h < order->room; h++) {
-        const struct placed *p = &order->placed[h];
-        if (!p->live || (hidden_only && !p->hidden))
-            continue;
-        if ((p->tlb_addr & ~SLOT_MASK) - p->pad < high &&
-            low < ((p->tlb_addr + p->size + SLOT_MASK) & ~SLOT_MASK))
-            drop(order, place, h);
+    for (uint64_t addr = low; addr < high; addr += SLOT_MASK + 1) {
+        uint64_t holder = bounce_swiotlb_holder(order->mem, addr);
+        uint32_t handle = holder ? handle_at(order, holder) : NO_HANDLE;
+
+        if (handle != NO_HANDLE && (!hidden_only || order->placed[handle].hidden))
+            drop(order, place, handle);
     }
 }

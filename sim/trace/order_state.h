@@ -108,6 +108,7 @@ struct bounce_order {
     size_t nput_off;
     struct placed *placed; /* by handle */
     uint32_t room;
+    uint32_t *newest;   /* by slot of the first pool: the handle that was placed there last */
     uint64_t unmatched; /* unmaps without a map that are at hand */
     uint32_t next_held; /* handle for the next mapping that is found out */
     struct grown grown[GROWN_MAX];
@@ -180,8 +181,11 @@ void order_release_all(struct bounce_order *order, uint64_t fail);
 /* Undoes all steps from log index `from` on; their events count as not placed. */
 void order_rewind(struct bounce_order *order, uint64_t from);
 
-/* The recorded slots are taken from whoever holds them, or only from what is hidden.
- * O(handles) when they are held. */
+/* The handle's mapping begins at that address, as of now. */
+void order_note_handle(struct bounce_order *order, uint64_t tlb_addr, uint32_t handle);
+
+/* The recorded slots are taken from whoever holds them, or only from what is hidden. O(slots) in
+ * the first pool, O(handles) elsewhere. */
 void order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_only);
 
 /* ---- order.c: the greedy pass, also for trials ---- */
