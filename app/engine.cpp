@@ -211,14 +211,17 @@ engine_result play(models::engine &engine, trace_session &session, recorders &ro
     progress_line progress(session);
     auto end_ps = [&] { return static_cast<std::uint64_t>(engine.timing().simulated_ns * 1000); };
     try {
-        engine.run([&]() -> models::event_batch {
-            trace_session::batch batch = session.next();
-            rows.set_devices(session.devices());
-            if (watching)
-                watching->set_devices(session.devices());
-            progress.update();
-            return {batch.events, batch.count, session.devices().data(), session.devices().size()};
-        });
+        engine.run(
+            [&]() -> models::event_batch {
+                trace_session::batch batch = session.next();
+                rows.set_devices(session.devices());
+                if (watching)
+                    watching->set_devices(session.devices());
+                progress.update();
+                return {batch.events, batch.count, session.devices().data(),
+                        session.devices().size()};
+            },
+            interrupted);
     } catch (const models::engine_stalled &stalled) {
         keep_watched(watching, end_ps(), stalled);
     }

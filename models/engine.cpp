@@ -36,13 +36,13 @@ engine::~engine() {
     state_->machine.reset();
 }
 
-void engine::run(const event_source &next) {
+void engine::run(const event_source &next, stop_function *stop) {
     if (state_->ran)
         throw engine_error("an engine runs once");
     state_->ran = true;
     in_context here(&state_->context);
     try {
-        state_->machine->run(next);
+        state_->machine->run(next, stop);
     } catch (const sc_core::sc_report &report) {
         throw engine_error(report.what());
     }

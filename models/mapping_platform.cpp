@@ -28,7 +28,8 @@ mapping_platform::mapping_platform(const sc_core::sc_module_name &name, const en
     }
 }
 
-void mapping_platform::run(const event_source &events) {
+void mapping_platform::run(const event_source &events, stop_function *stop) {
+    context_.measured.stop = stop;
     player_.set_source(&events);
     sc_core::sc_start();
     if (context_.measured.failure)

@@ -28,7 +28,7 @@ class mapping_platform : public sc_core::sc_module, public platform {
     mapping_platform(const sc_core::sc_module_name &name, const engine_config &config,
                      const bounce_replay_hooks *hooks);
 
-    void run(const event_source &events) override;
+    void run(const event_source &events, stop_function *stop) override;
 
     const bounce_replay *replay() const override {
         return service_.replay();

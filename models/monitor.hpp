@@ -4,6 +4,7 @@
 #pragma once
 
 #include "histogram.hpp"
+#include "models/engine.hpp"
 #include "models/timing_stats.hpp"
 
 #include <systemc>
@@ -20,10 +21,14 @@ struct monitor {
     double dma_wait_ps = 0;
     uint64_t lag_max_ps = 0;
     std::exception_ptr failure;
+    stop_function *stop = nullptr;
+    uint32_t bodies = 0;
 
     // Runs the body of a process; the first exception ends the simulation.
     template <class Body> void guard(const Body &body) {
         try {
+            if (++bodies % 4096 == 0 && stop && stop())
+                throw engine_error("interrupted");
             if (!failure)
                 body();
         } catch (...) {

@@ -14,7 +14,7 @@ class platform {
     virtual ~platform() = default;
 
     // Runs SystemC until the events have ended and all that they began is done.
-    virtual void run(const event_source &events) = 0;
+    virtual void run(const event_source &events, stop_function *stop) = 0;
 
     virtual const bounce_replay *replay() const = 0;
     virtual timing_stats timing() const = 0;

@@ -148,11 +148,11 @@ void request_cpu::fill_operation(const request &r, const piece &p, uint32_t inde
     event.cpu = static_cast<uint16_t>(number_);
     event.dir = p.dir;
     if (p.in_list) {
-        event.list = op_.trace_list = r.first;
+        event.list = op_.trace_list = r.list;
         event.flags = BOUNCE_EVENT_IN_LIST;
-        if (index == r.first)
+        if (index == r.list)
             event.flags |= BOUNCE_EVENT_LIST_FIRST;
-        if (index == r.last)
+        if (p.next == none || !context_.pieces[p.next].in_list)
             event.flags |= BOUNCE_EVENT_LIST_LAST;
     }
     op_.group = none;

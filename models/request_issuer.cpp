@@ -166,7 +166,7 @@ void request_issuer::submit(const arrival &from, uint64_t &left, uint64_t time_p
     if (context_.config.service_ns != UINT64_MAX)
         r.service_ps = context_.config.service_ns * 1000;
     r.size = ring ? from.size : std::min(left, most);
-    r.first = r.last = r.buffer = r.packet = none;
+    r.first = r.last = r.list = r.buffer = r.packet = none;
     r.device = from.device;
     r.cpu = static_cast<uint16_t>(from.cpu % context_.config.cpus);
     r.done_cpu = static_cast<uint16_t>(from.done_cpu % context_.config.cpus);

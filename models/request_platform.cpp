@@ -31,7 +31,8 @@ request_platform::request_platform(const sc_core::sc_module_name &name,
     }
 }
 
-void request_platform::run(const event_source &events) {
+void request_platform::run(const event_source &events, stop_function *stop) {
+    context_.measured.stop = stop;
     request_source source(
         events, [this](uint16_t device) { return context_.device(device).model.tries_inline; },
         config_.tells_requeues);

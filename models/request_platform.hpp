@@ -31,7 +31,7 @@ class request_platform : public sc_core::sc_module, public platform {
     request_platform(const sc_core::sc_module_name &name, const request_config &config,
                      const bounce_replay_hooks *hooks);
 
-    void run(const event_source &events) override;
+    void run(const event_source &events, stop_function *stop) override;
 
     const bounce_replay *replay() const override {
         return service_.replay();

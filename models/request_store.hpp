@@ -27,6 +27,7 @@ struct request {
     uint64_t size;
     uint32_t first; // piece
     uint32_t last;
+    uint32_t list; // first piece of those that are mapped as one list, or `none`
     uint32_t pieces;
     uint32_t buffer; // in physical_memory, or `none`
     uint32_t next;   // in the queue it stands in

@@ -78,7 +78,7 @@ uint64_t request_cpu::map_piece(uint64_t time_ps) {
         return piece_ == none ? mapped_all(end_ps) : end_ps;
     }
     if (p.in_list) // all of it was unmapped at once
-        for (uint32_t at = r.first; at != piece_; at = context_.pieces[at].next)
+        for (uint32_t at = r.list; at != piece_; at = context_.pieces[at].next)
             context_.pieces[at].mapped = false;
     task_ = task::undo;
     piece_ = r.first;
@@ -142,15 +142,15 @@ void request_cpu::no_room(uint64_t time_ps) {
         hardware_queue &queue = context_.queue_of(r);
         uint32_t number = queue_number(r);
         bool again = queue.again;
+        uint64_t since_ps = std::max(context_.progress_ps, r.held_since_ps);
+        if (!context_.started && time_ps > since_ps + context_.config.watchdog_ns * ns)
+            throw engine_stalled("");
         task_ = task::idle;
         queue.running = queue.again = false;
         if (!marked_ || again) { // nobody would run the queue: at once again, now marked
             queue.marked = true;
             ask_run(queue, r.device, number, time_ps);
         } else if (!queue.started) {
-            uint64_t since_ps = std::max(context_.progress_ps, r.held_since_ps);
-            if (!context_.started && time_ps > since_ps + context_.config.watchdog_ns * ns)
-                throw engine_stalled("");
             defer(later::run_queue, r.device, number, time_ps + model.retry_ns * ns);
         }
         return;

@@ -15,6 +15,8 @@ void add(request_context &context, request &r, uint64_t address, uint64_t size, 
     else
         context.pieces[r.last].next = made;
     r.last = made;
+    if (in_list && r.list == none)
+        r.list = made;
     r.pieces++;
 }
 
@@ -103,7 +105,7 @@ void add_told(request_context &context, request &r, const device_model &model, b
 void make_segments(request_context &context, uint32_t index) {
     request &r = context.requests[index];
     const device_model &model = context.devices[r.device].model;
-    r.first = r.last = none;
+    r.first = r.last = r.list = none;
     r.pieces = 0;
     if (r.size <= model.coherent_bytes)
         return;
@@ -126,7 +128,7 @@ void make_segments(request_context &context, uint32_t index) {
 
 void make_ring_segment(request_context &context, uint32_t index) {
     request &r = context.requests[index];
-    r.first = r.last = none;
+    r.first = r.last = r.list = none;
     r.pieces = 0;
     r.buffer = context.memory.take(r.size, true);
     add(context, r, context.memory.runs(r.buffer)->address, r.size, BOUNCE_FROM_DEVICE, false);
@@ -143,7 +145,7 @@ void drop_segments(request_context &context, uint32_t index) {
     }
     if (r.buffer != none)
         context.memory.give_back(r.buffer);
-    r.first = r.last = r.buffer = none;
+    r.first = r.last = r.list = r.buffer = none;
     r.pieces = 0;
 }
 

@@ -26,6 +26,8 @@ bool list_enter(struct entry *list, const struct bounce_event *event)
 
 void list_link(struct bounce_replay *replay, struct entry *list, uint32_t handle)
 {
+    if (list->list_head != NO_HANDLE && list->list_tail == handle)
+        return; /* mapped again: it would be its own successor */
     replay->entries[handle].next_in_list = NO_HANDLE;
     if (list->list_head == NO_HANDLE)
         list->list_head = handle;

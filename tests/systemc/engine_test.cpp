@@ -100,6 +100,20 @@ TEST(engine, what_a_hook_throws_comes_out) {
     EXPECT_THROW(in_cpu.run(once(s)), std::domain_error);
 }
 
+TEST(engine, stops_when_asked) {
+    static int asked;
+    stream s;
+    for (uint64_t i = 0; i < 100000; i++) {
+        s.add(BOUNCE_EVENT_MAP, 2 * i * 10000, 0, 0, 4096, BOUNCE_FROM_DEVICE);
+        s.add(BOUNCE_EVENT_UNMAP, (2 * i + 1) * 10000, 0, 0, 4096);
+    }
+    asked = 0;
+    mapping_engine engine(config_of(s));
+    EXPECT_THROW(engine.run(once(s), [] { return ++asked == 2; }), engine_error);
+    EXPECT_EQ(asked, 2);
+    EXPECT_LT(engine.stats().events_maps, 100000u);
+}
+
 TEST(engine, times_end_somewhere) {
     stream s;
     s.add(BOUNCE_EVENT_MAP, UINT64_MAX, 0, 0, 4096);

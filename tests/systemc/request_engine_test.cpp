@@ -194,6 +194,25 @@ TEST(requests, virtio_blk_maps_header_status_and_table) {
     EXPECT_EQ(seen.stats.swiotlb_used, 0u);
 }
 
+// The list begins behind the header, and anew with each try.
+TEST(requests, a_list_may_stand_behind_a_header) {
+    request_stream s("nvme", 256, 1, 2);
+    s.model.header_bytes = 64;
+    s.config.scattered_percent = 100;
+    s.config.arrivals = arrival_mode::open;
+    s.config.service_ns = 500000;
+    for (uint32_t i = 0; i < 200; i++)
+        s.issue(i * 1000, i, 98304, static_cast<uint16_t>(i % 2));
+    request_outcome seen = run_requests(s);
+    EXPECT_GT(seen.requests.tries_failed, 0u);
+    EXPECT_EQ(seen.requests.completed, 200u);
+    EXPECT_EQ(seen.stats.swiotlb_used, 0u);
+    uint64_t mapped = 0;
+    for (const mapping_row &row : seen.maps)
+        mapped += row.outcome == BOUNCE_MAP_OK;
+    EXPECT_EQ(seen.stats.events_unmaps, mapped); // each once, those of lists that failed too
+}
+
 TEST(requests, nvme_tries_three_times_and_waits_for_its_queue) {
     request_stream s("nvme", 128);
     s.config.scattered_percent = 0;

@@ -34,6 +34,8 @@ struct event_batch {
     std::size_t device_count = 0;
 };
 using event_source = std::function<event_batch()>;
+// Asked every now and then; true ends the run with an engine_error.
+using stop_function = bool();
 
 class platform;
 
@@ -50,7 +52,7 @@ class engine {
     virtual ~engine();
 
     // Plays everything that `next` gives, once.
-    void run(const event_source &next);
+    void run(const event_source &next, stop_function *stop = nullptr);
 
     const bounce_swiotlb *pool() const;
     bounce_stats stats() const;
