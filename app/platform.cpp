@@ -12,15 +12,22 @@ bool starts(const std::string &text, const char *with) {
 }
 
 const char *inferred_model(const std::string &device, const std::string &format) {
-    if (format == "usbmon" || starts(device, "usb"))
+    // Converted captures name theirs net, too.
+    static const struct {
+        const char *prefix, *model;
+    } names[] = {
+        {"usb", "xhci-storage"}, {"net", "virtio-net"},  {"eth", "virtio-net"},
+        {"en", "virtio-net"},    {"wl", "virtio-net"},   {"252:", "virtio-blk"},
+        {"253:", "virtio-blk"},  {"254:", "virtio-blk"}, {"vd", "virtio-blk"},
+        {"8:", "ahci"},          {"sd", "ahci"},
+    };
+    if (format == "usbmon")
         return "xhci-storage";
-    if (format == "pcap" || device == "net") // so captures name it, when they are converted, too
+    if (format == "pcap")
         return "virtio-net";
-    if (starts(device, "252:") || starts(device, "253:") || starts(device, "254:") ||
-        starts(device, "vd"))
-        return "virtio-blk";
-    if (starts(device, "8:") || starts(device, "sd"))
-        return "ahci";
+    for (const auto &each : names)
+        if (starts(device, each.prefix))
+            return each.model;
     return "nvme";
 }
 

@@ -233,3 +233,14 @@ def test_a_request_that_never_fits_is_told_from_a_pool_that_is_too_small(tmp_pat
     done = bouncesim(*run, "--device", "*:dma_mask=ffffff")  # the pool lies above it
     assert done.returncode == 1 and b"0 of 32768 slots in use" in done.stderr
     assert b"the slots are there: masks" in done.stderr and b"larger pool" not in done.stderr
+
+
+def test_models_by_name(tmp_path):
+    names = {"eth0": "virtio-net", "enp1s0": "virtio-net", "net": "virtio-net", "vdb": "virtio-blk",
+             "254:16": "virtio-blk", "sda": "ahci", "8:0": "ahci", "usb1": "xhci-storage",
+             "nvme0n1": "nvme", "259:0": "nvme"}  # fmt: skip
+    trace = tmp_path / "names.csv"
+    rows = [f"{i * 1000},write,{i},{name},0,4096" for i, name in enumerate(names)]
+    trace.write_text("\n".join(["time_ns,op,id,device,cpu,size", *rows]) + "\n")
+    got = result("run", trace, "--engine", "systemc", "--swiotlb", "4096,force")
+    assert {row["name"]: row["model"] for row in got["platform"]["devices"]} == names
