@@ -129,21 +129,6 @@ bool order_answers(struct bounce_order *order, const struct bounce_event *event)
     return true;
 }
 
-/* Bytes of the slots before the one with its address. */
-static uint64_t pad_of(const struct bounce_order *order, const struct bounce_event *map)
-{
-    return map->orig_addr & order->devices[map->device].min_align_mask & map->alloc_align_mask &
-           ~SLOT_MASK;
-}
-
-void order_note_handle(struct bounce_order *order, uint64_t tlb_addr, uint32_t handle)
-{
-    uint64_t slot = (tlb_addr - order->first_start) >> BOUNCE_SLOT_SHIFT;
-
-    if (slot < order->default_nslabs)
-        order->newest[slot] = handle;
-}
-
 static struct placed *begin_mapping(struct bounce_order *order, const struct bounce_event *event,
                                     uint64_t tlb_addr)
 {
@@ -152,7 +137,7 @@ static struct placed *begin_mapping(struct bounce_order *order, const struct bou
     p->tlb_addr = tlb_addr;
     p->orig_addr = event->orig_addr;
     p->size = event->size;
-    p->pad = (uint32_t)pad_of(order, event);
+    p->pad = (uint32_t)order_pad_of(order, event);
     p->device = event->device;
     p->live = p->hidden = false;
     order_note_handle(order, tlb_addr, event->handle);
@@ -496,57 +481,4 @@ void order_rewind(struct bounce_order *order, uint64_t from)
 {
     while (order->log_tail > from)
         order_undo(order, step_at(order, --order->log_tail));
-}
-
-/* ---- what nothing explains ---- */
-
-static void drop(struct bounce_order *order, uint64_t place, uint32_t handle)
-{
-    struct step *step = step_at(order, order->log_tail++);
-    struct placed *p = &order->placed[handle];
-
-    *step = (struct step){.place = place,
-                          .kind = STEP_DROP,
-                          .handle = handle,
-                          .tlb_addr = p->tlb_addr,
-                          .orig_addr = p->orig_addr,
-                          .size = p->size,
-                          .device = p->device,
-                          .hidden = p->hidden,
-                          .fixed = true};
-    order->log_base = order->log_tail;
-    order->stats.conflicts += !p->hidden;
-    bounce_swiotlb_unmap(order->mem, &order->devices[p->device], p->tlb_addr);
-    p->live = false;
-}
-
-/* Which of them has that address. */
-static uint32_t handle_at(const struct bounce_order *order, uint64_t tlb_addr)
-{
-    uint64_t slot = (tlb_addr - order->first_start) >> BOUNCE_SLOT_SHIFT;
-    uint32_t handle = slot < order->default_nslabs ? order->newest[slot] : 0;
-
-    if (order->placed[handle].live && order->placed[handle].tlb_addr == tlb_addr)
-        return handle;
-    for (handle = 0; handle < order->room; handle++)
-        if (order->placed[handle].live && order->placed[handle].tlb_addr == tlb_addr)
-            return handle;
-    return NO_HANDLE;
-}
-
-/* Whoever holds slots of the recorded address must have been freed: by an unmap a little later, or
- * by one that was lost. */
-void order_clear_slots(struct bounce_order *order, uint64_t place, bool hidden_only)
-{
-    const struct bounce_event *map = &held_at(order, place)->event;
-    uint64_t low = (map->tlb_addr & ~SLOT_MASK) - pad_of(order, map),
-             high = map->tlb_addr + map->size;
-
-    for (uint64_t addr = low; addr < high; addr += SLOT_MASK + 1) {
-        uint64_t holder = bounce_swiotlb_holder(order->mem, addr);
-        uint32_t handle = holder ? handle_at(order, holder) : NO_HANDLE;
-
-        if (handle != NO_HANDLE && (!hidden_only || order->placed[handle].hidden))
-            drop(order, place, handle);
-    }
 }

@@ -146,6 +146,14 @@ static inline bool tells_outcome(const struct bounce_event *event)
            !(event->flags & BOUNCE_EVENT_HELD);
 }
 
+/* Bytes of the slots before the one with its address. */
+static inline uint64_t order_pad_of(const struct bounce_order *order,
+                                    const struct bounce_event *map)
+{
+    return map->orig_addr & order->devices[map->device].min_align_mask & map->alloc_align_mask &
+           ~((UINT64_C(1) << BOUNCE_SLOT_SHIFT) - 1);
+}
+
 struct bounce_map_request order_request(const struct bounce_order *order,
                                         const struct bounce_event *event);
 
@@ -180,6 +188,8 @@ void order_release_all(struct bounce_order *order, uint64_t fail);
 
 /* Undoes all steps from log index `from` on; their events count as not placed. */
 void order_rewind(struct bounce_order *order, uint64_t from);
+
+/* ---- order_conflicts.c ---- */
 
 /* The handle's mapping begins at that address, as of now. */
 void order_note_handle(struct bounce_order *order, uint64_t tlb_addr, uint32_t handle);
