@@ -22,8 +22,6 @@
 #include <exception>
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace bouncesim::models {
 
@@ -52,17 +50,11 @@ class bounce_service : public sc_core::sc_module {
         return devices_ ? devices_[device].name : std::to_string(device);
     }
 
-    // A mapping that was there before anything began, by a device without limits; takes no time.
+    // A mapping that was there before anything began; takes no time.
     void hold(const operation &op) {
         bounce_event event = op.event;
         event.time_ns = 0;
-        if (others_.empty()) {
-            others_.assign(devices_, devices_ + event.device + 1);
-            bounce_device_init(&others_.back(), devices_[event.device].name);
-        }
-        const bounce_device *of_trace = std::exchange(devices_, others_.data());
         core(op, event);
-        devices_ = of_trace;
     }
 
     const bounce_replay *replay() const {
@@ -113,7 +105,6 @@ class bounce_service : public sc_core::sc_module {
 
     dma_path *path_ = nullptr;
     const bounce_device *devices_ = nullptr;
-    std::vector<bounce_device> others_;  // as the trace's, without limits
     const operation *current_ = nullptr; // what the core is at
     uint64_t reached_ps_ = 0;            // when it reached the pool
     bool pooled_ = false;

@@ -11,9 +11,14 @@ void recorded_hold(struct bounce_replay *replay, const struct bounce_device *dev
                                          .size = event->size,
                                          .cpu = event->cpu};
     struct bounce_map_result result;
+    struct bounce_device other;
 
     if (entry->mapping.state != BOUNCE_UNMAPPED)
         return;
+    if (!event->tlb_addr) { /* of a device that nothing is known of: without limits */
+        bounce_device_init(&other, devices[event->device].name);
+        request.device = &other;
+    }
     replay->stats.events_held_maps++;
     entry->device = event->device;
     if (!replay->as_recorded ||

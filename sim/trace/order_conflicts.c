@@ -2,8 +2,6 @@
 /* Who holds a slot, and what must be gone where nothing explains a record. */
 #include "order_state.h"
 
-#define SLOT_MASK UINT64_C(0x7ff)
-
 void order_note_handle(struct bounce_order *order, uint64_t tlb_addr, uint32_t handle)
 {
     uint64_t slot = (tlb_addr - order->first_start) >> BOUNCE_SLOT_SHIFT;

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#define SLOT_MASK UINT64_C(0x7ff)
-#define PAGE      UINT64_C(4096)
+#define PAGE UINT64_C(4096)
 
 struct bounce_map_request order_request(const struct bounce_order *order,
                                         const struct bounce_event *event)

@@ -6,6 +6,8 @@
 
 #include "bounce/order.h"
 
+#define SLOT_MASK ((UINT64_C(1) << BOUNCE_SLOT_SHIFT) - 1) /* bytes within a slot */
+
 #define ORDER_WINDOW      16384u /* events at hand */
 #define ORDER_WINDOW_MASK (ORDER_WINDOW - 1)
 #define ORDER_LOG         32768u /* steps at hand: events, and pools that came */
@@ -151,7 +153,7 @@ static inline uint64_t order_pad_of(const struct bounce_order *order,
                                     const struct bounce_event *map)
 {
     return map->orig_addr & order->devices[map->device].min_align_mask & map->alloc_align_mask &
-           ~((UINT64_C(1) << BOUNCE_SLOT_SHIFT) - 1);
+           ~SLOT_MASK;
 }
 
 struct bounce_map_request order_request(const struct bounce_order *order,

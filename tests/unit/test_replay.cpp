@@ -157,6 +157,27 @@ TEST_F(ReplayTest, AListThatFailsHalfWayIsReleasedWithoutCopyingBack) {
     EXPECT_EQ(s.events_lists_failed, 1u);
 }
 
+TEST_F(ReplayTest, AnEntryMappedAgainIsNotItsOwnSuccessor) {
+    create(128);
+    bounce_stats s = run({
+        entry(0, 0, 50), entry(0, 1, 50),  // the same handle, in a list that never began
+        entry(0, 1, 50), entry(2, 1, 100), // no room: whatever the list has is given back
+    });
+    EXPECT_EQ(s.events_lists_failed, 1u);
+    EXPECT_EQ(s.swiotlb_used, 0u);
+}
+
+TEST_F(ReplayTest, WhatOthersHoldIsNotBoundByTheDevice) {
+    create(128);
+    devices[0].dma_mask = 0xffff; // reaches nothing of the pool
+    bounce_event held = map(0, 1);
+    held.flags = BOUNCE_EVENT_HELD;
+    bounce_stats s = run({held, map(1, 1)});
+    EXPECT_EQ(s.events_held_maps, 1u);
+    EXPECT_EQ(s.events_failed_maps, 1u);
+    EXPECT_EQ(s.swiotlb_used, 1u);
+}
+
 TEST_F(ReplayTest, EntriesOfAListAreUnmappedOneByOne) {
     create(128);
     bounce_stats s = run({entry(4, 4, 2), entry(9, 4, 3, BOUNCE_EVENT_LIST_LAST), unmap(4)});

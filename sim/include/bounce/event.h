@@ -49,7 +49,8 @@ enum bounce_event_flag {
                                           driver may have tried again without a trace of that */
     BOUNCE_EVENT_IMPLIED = 1u << 4,    /* not in the trace: follows from its addresses */
     BOUNCE_EVENT_UNMATCHED = 1u << 5,  /* UNMAP at tlb_addr of what was mapped before the trace */
-    BOUNCE_EVENT_HELD = 1u << 6,       /* MAP before the trace began: its slots are taken */
+    BOUNCE_EVENT_HELD = 1u << 6,       /* MAP before the trace began: its slots are taken; without
+                                          an address, somewhere, by a device without limits */
     BOUNCE_EVENT_PLACED = 1u << 7,    /* MAP that no order explains: its recorded slots are taken */
     BOUNCE_EVENT_TRANSIENT = 1u << 8, /* MAP that the recorded kernel gave a pool of its own */
     BOUNCE_EVENT_CURSOR = 1u << 9,    /* MAP: the cursor of its area was not known until then */

@@ -9,7 +9,8 @@
  *   - Buffers begin at the start of a page, anywhere in 64 GiB above 4 GiB, by a seeded generator.
  *   - Mapped when issued, unmapped when completed, without delay in between.
  *   - Without completions in the trace every request takes the same, assumed service time.
- *   - Slots that devices without requests hold are one-slot mappings of the first request's device.
+ *   - Slots that devices without requests hold are one-slot mappings beside the first request's
+ *     device, of one without limits.
  *   - Open loop: a request that finds the pool full is dropped, and nothing is issued later for it.
  * docs/formats/requests.md says what that means for results.
  *
